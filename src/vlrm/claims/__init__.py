@@ -1,0 +1,1 @@
+"""Atomic visual claims: read from responses, judged against evidence, and edited into counterfactuals."""
