@@ -1,0 +1,64 @@
+"""Code fingerprints: a hash of the source files a stage's function reaches through imports inside the project."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("vlrm", "vlrm_kernels")
+
+
+def code_of(function: Callable[..., Any]) -> str:
+    """SHA-256 over the module that defines ``function`` and every project module it imports, however deep.
+
+    Imports inside functions count. Packages from elsewhere do not: their versions stand in the manifest.
+    """
+    while isinstance(function, partial) or hasattr(function, "__wrapped__"):
+        function = function.func if isinstance(function, partial) else function.__wrapped__
+    return _fingerprint(getattr(function, "__module__", ""))
+
+
+@cache
+def _fingerprint(module: str) -> str:
+    found: dict[str, Path] = {}
+    todo = [module]
+    while todo:
+        name = todo.pop()
+        path = _source(name)
+        if name in found or path is None:
+            continue
+        found[name] = path
+        todo.extend(i for i in _imports(name, path) if i.split(".")[0] in PACKAGES)
+    digest = hashlib.sha256()
+    for name in sorted(found):
+        digest.update(name.encode() + b"\0" + hashlib.sha256(found[name].read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def _source(module: str) -> Path | None:
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError, AttributeError):
+        return None
+    return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
+
+
+def _imports(module: str, path: Path) -> Iterator[str]:
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = package.split(".")
+                base = ".".join([*parents[: len(parents) - node.level + 1], *([base] if base else [])])
+            yield base
+            # ``from package import name``: the name may be a module of the package; _source drops it if not
+            yield from (f"{base}.{alias.name}" for alias in node.names)
