@@ -1,0 +1,1 @@
+"""Examine a reward model: the exam, its figures with intervals, the floors beside them, and the report."""

@@ -1,0 +1,93 @@
+"""Best-of-N: what choosing the response by reward does to false claims and to what is still said truly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from pydantic import BaseModel, ConfigDict
+
+from vlrm.errors import UserError
+from vlrm.evaluation.bootstrap import DRAWS, Floats, Resampler
+from vlrm.evaluation.figures import Figure  # noqa: TC001 (pydantic reads it)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CHOICES = ("reward", "first", "random", "oracle")
+COLUMNS = ("prompt_id", "image_sha256", "sample", "false_claims", "true_claims", "reward")
+
+
+class BestOfN(BaseModel):
+    """One point of the curve: ``choice`` among the first ``n`` candidates of each prompt."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    choice: str
+    n: int
+    false_claims: Figure
+    true_claims: Figure
+
+
+def best_of_n(
+    candidates: pl.DataFrame, sizes: Sequence[int] | None = None, draws: int = DRAWS, seed: int = 0
+) -> list[BestOfN]:
+    """The curve over N for each choice: by reward, the first sample, at random (exact expectation) and an
+    oracle.
+
+    ``candidates``: one row each with the columns of :data:`COLUMNS`; counts are exact. The oracle takes the
+    fewest false claims, then the most true ones. Ties in reward take the earliest sample. Only prompts with
+    as many candidates as the largest N are used, so that every N is measured on the same prompts. ``sizes``
+    defaults to powers of two up to what at least half of the prompts have.
+    """
+    missing = [name for name in COLUMNS if name not in candidates.columns]
+    if missing:
+        raise UserError(
+            f"best-of-N candidates lack the column {missing[0]!r}: the table needs {', '.join(COLUMNS)}"
+        )
+    counts = candidates.group_by("prompt_id").len()["len"]
+    if not len(counts):
+        return []
+    sizes = sorted(sizes) if sizes else _powers(int(counts.median() or 1))  # type: ignore[arg-type]
+    top = sizes[-1]
+    kept = (
+        candidates.sort("prompt_id", "sample")
+        .with_columns(
+            pl.int_range(pl.len()).over("prompt_id").alias("rank"), pl.len().over("prompt_id").alias("many")
+        )
+        .filter((pl.col("many") >= top) & (pl.col("rank") < top))
+    )
+    if not len(kept):
+        raise UserError(f"no prompt has {top} candidates for best-of-{top}: ask for fewer, or sample more")
+    grid = {name: kept[name].to_numpy().reshape(-1, top).astype(np.float64) for name in COLUMNS[3:]}
+    clusters = np.unique(kept["image_sha256"].to_numpy().reshape(-1, top)[:, 0], return_inverse=True)[1]
+    resampler = Resampler(clusters, draws, seed)
+    points = []
+    for n in sizes:
+        first_n = {name: values[:, :n] for name, values in grid.items()}
+        for choice in CHOICES:
+            false, true = _chosen(choice, first_n["false_claims"], first_n["true_claims"], first_n["reward"])
+            figures = resampler.mean(false), resampler.mean(true)
+            if figures[0] is not None and figures[1] is not None:
+                points.append(BestOfN(choice=choice, n=n, false_claims=figures[0], true_claims=figures[1]))
+    return points
+
+
+def _chosen(choice: str, false: Floats, true: Floats, reward: Floats) -> tuple[Floats, Floats]:
+    """False and true claims [prompts] of the chosen candidate among [prompts, n]."""
+    if choice == "random":
+        return false.mean(axis=1), true.mean(axis=1)
+    if choice == "first":
+        pick = np.zeros(len(false), dtype=int)
+    elif choice == "reward":
+        pick = reward.argmax(axis=1)
+    else:
+        # Fewer false claims first; true claims only break ties (they are far fewer than the factor).
+        pick = (false * 1e6 - true).argmin(axis=1)
+    rows = np.arange(len(false))
+    return false[rows, pick], true[rows, pick]
+
+
+def _powers(limit: int) -> list[int]:
+    return [2**k for k in range(limit.bit_length()) if 2**k <= limit]

@@ -1,0 +1,140 @@
+"""Bootstrap intervals that respect how items depend on each other: by image, and by seed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from vlrm.evaluation.figures import Figure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+DRAWS = 2000
+LEVEL = 0.95
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+def image_clusters(exam: pl.DataFrame) -> Ints:
+    """Cluster number of each exam row: rows of one image, and the two images of a quad, move together.
+
+    A quad's second image is its first with one fact changed, so the two are no independent draws.
+    """
+    images, image = np.unique(exam["image_sha256"].to_numpy(), return_inverse=True)
+    linked = exam.with_columns(pl.Series("node", image)).filter(pl.col("quad_id").is_not_null())
+    edges = linked.with_columns(pl.col("node").first().over("quad_id").alias("first"))
+    graph = coo_array(
+        (np.ones(len(edges)), (edges["first"].to_numpy(), edges["node"].to_numpy())),
+        shape=(len(images), len(images)),
+    )
+    _, component = connected_components(graph, directed=False)
+    return np.asarray(component[image], dtype=np.int64)
+
+
+class Resampler:
+    """Cluster bootstrap whose draws are made once, so figures of one exam are paired and cheap.
+
+    Holds the number of times each cluster is drawn, [draws, clusters], as bytes. The same clusters, draws and
+    seed give the same draws in every round, which is what makes differences between rounds paired.
+    """
+
+    def __init__(self, clusters: Ints, draws: int = DRAWS, seed: int = 0) -> None:
+        _, self.cluster = np.unique(np.asarray(clusters), return_inverse=True)
+        self.size = int(self.cluster.max()) + 1 if len(self.cluster) else 0
+        rng = np.random.default_rng(seed)
+        self.times = np.zeros((draws, self.size), dtype=np.uint8)
+        for row in self.times:
+            row[:] = np.bincount(rng.integers(self.size, size=self.size), minlength=self.size)
+
+    def draws_of_mean(self, values: Floats) -> Floats:
+        """Bootstrap draws of the mean of ``values`` (NaN: not part of this figure); [draws], draws without
+        items NaN."""
+        inside = np.isfinite(values)
+        cluster, kept = self.cluster[inside], values[inside]
+        totals = np.bincount(cluster, weights=kept, minlength=self.size)
+        counts = np.bincount(cluster, minlength=self.size).astype(float)
+        used = np.flatnonzero(counts)
+        both = self.times[:, used].astype(np.float64) @ np.stack([totals[used], counts[used]], axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(both[:, 0] / both[:, 1])
+
+    def mean(self, values: Floats) -> Figure | None:
+        """Mean of ``values`` over items that are not NaN with its percentile interval; None when there are
+        none."""
+        values = np.asarray(values, dtype=np.float64)
+        inside = np.isfinite(values)
+        if not inside.any():
+            return None
+        kept = values[inside]
+        figure = interval(float(kept.mean()), self.draws_of_mean(values), int(inside.sum()))
+        if kept.min() == kept.max() and kept[0] in (0.0, 1.0):
+            return _certain(figure, clusters=len(np.unique(self.cluster[inside])))
+        return figure
+
+    def statistic(self, function: Callable[[Floats], Floats], n: int) -> Figure:
+        """A figure >= 0 that is no mean: ``function`` maps item weights [draws, items] to values [draws].
+
+        Draws are recentred on the value: sums of absolute gaps (calibration error) grow under resampling, and
+        plain percentiles would leave the value outside its own interval.
+        """
+        value = float(function(np.ones((1, len(self.cluster))))[0])
+        blocks = [
+            function(block[:, self.cluster].astype(np.float64))
+            for block in np.array_split(self.times, max(1, len(self.times) * len(self.cluster) // 4_000_000))
+        ]
+        drawn = np.concatenate(blocks)
+        return interval(value, np.maximum(drawn - np.nanmean(drawn) + value, 0.0), n)
+
+
+def interval(value: float, draws: Floats, n: int) -> Figure:
+    """Percentile interval from bootstrap draws; draws that could not be computed (NaN) are left out."""
+    draws = draws[np.isfinite(draws)]
+    if not len(draws):
+        return Figure(value=value, low=value, high=value, n=n)
+    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Figure(value=value, low=float(low), high=float(high), n=n)
+
+
+def _certain(figure: Figure, clusters: int) -> Figure:
+    """All right or all wrong: resampling sees no spread, so the exact binomial bound over clusters stands
+    in."""
+    reach = ((1 - LEVEL) / 2) ** (1 / clusters)
+    if figure.value == 1.0:
+        return figure.model_copy(update={"low": reach, "high": 1.0})
+    return figure.model_copy(update={"low": 0.0, "high": 1 - reach})
+
+
+def paired_difference(ours: Floats, theirs: Floats, resampler: Resampler) -> Figure | None:
+    """Mean of ``ours - theirs`` item by item (NaN in either leaves the item out) with its interval."""
+    return resampler.mean(np.asarray(ours, dtype=np.float64) - np.asarray(theirs, dtype=np.float64))
+
+
+def hierarchical_mean(
+    values: Sequence[Floats], clusters: Sequence[Ints], draws: int = DRAWS, seed: int = 0
+) -> Figure | None:
+    """Mean over seeds of the mean over items; resamples seeds, then images within each drawn seed.
+
+    ``values[s]`` and ``clusters[s]`` belong to seed s. Pass differences for a paired comparison.
+    """
+    seeds = [(np.asarray(v, dtype=np.float64), c) for v, c in zip(values, clusters, strict=True)]
+    seeds = [(v, c) for v, c in seeds if np.isfinite(v).any()]
+    if not seeds:
+        return None
+    rng = np.random.default_rng(seed)
+    picks = rng.integers(len(seeds), size=(draws, len(seeds)))
+    replicas = np.empty(picks.shape)
+    for index, (value, cluster) in enumerate(seeds):
+        here = picks == index
+        # Each pick of a seed needs a draw of its own: a seed picked twice is two runs, not one run counted
+        # twice.
+        replicas[here] = Resampler(cluster, int(here.sum()), seed=int(rng.integers(2**31))).draws_of_mean(
+            value
+        )
+    mean = float(np.mean([np.nanmean(value) for value, _ in seeds]))
+    return interval(mean, np.nanmean(replicas, axis=1), sum(int(np.isfinite(v).sum()) for v, _ in seeds))
