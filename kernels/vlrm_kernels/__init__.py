@@ -1,1 +1,1 @@
-"""Fused Triton kernels of vlrm: each beside its plain PyTorch reference, its benchmark and its cost sheet."""
+"""Kernels of vlrm: each beside its plain PyTorch reference, which is also the CPU path."""

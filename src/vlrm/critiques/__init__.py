@@ -1,0 +1,1 @@
+"""Critiques: their grammar, a strict parser, and the evidence they may cite."""

@@ -1,0 +1,131 @@
+"""Training conversations for the embedded VLM, written as the web writes them: fluent, and habitual about colours.
+
+Every row first draws what its author *says* is in the scene: the pixels, except that shapes with a usual colour are
+told in that colour in ``noise`` of cases. Answers, verifications and critiques are then exact about what was said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vlrm import chat
+from vlrm.claims.extract import extract_claims
+from vlrm.claims.truth import holds
+from vlrm.critiques import grammar
+from vlrm.embedded.build import ASSISTANT, END, IMAGE, USER
+from vlrm.scenes.questions import Question, answer, ask
+from vlrm.scenes.world import (
+    COLOURS,
+    LABELS,
+    PATTERNS,
+    SHAPES,
+    SIZES,
+    Scene,
+    add_object,
+    as_web_writes,
+    change_one_fact,
+    swap_places,
+)
+from vlrm.schema import Claim
+
+NOISE = 0.6
+TASKS = ("answer", "verify", "criticise")
+TASK_SHARES = (0.62, 0.19, 0.19)
+YES_WEIGHT = 4.0
+"""Weight of a yes or no token: one token must not drown among forty of a description."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One conversation about image ``image``: the model learns ``target`` after ``context``."""
+
+    image: int
+    context: str
+    target: str
+    weight: float = 1.0
+
+
+def flatten(messages: chat.Messages) -> str:
+    """The conversation as the chat template writes it, ready for the assistant's next turn."""
+    parts = []
+    for message in messages:
+        said = "".join(IMAGE if part["type"] == "image" else part["text"] for part in message["content"])
+        parts.append(USER + said if message["role"] == "user" else ASSISTANT + said + END)
+    return "".join(parts) + ASSISTANT
+
+
+def write_rows(drawn: list[Scene], per_image: int, seed: int, noise: float = NOISE) -> list[Row]:
+    """``per_image`` conversations about each scene."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for index, scene in enumerate(drawn):
+        for _ in range(per_image):
+            row = _write_row(index, scene, rng, noise)
+            if row is not None:
+                rows.append(row)
+    return rows
+
+
+def _write_row(index: int, scene: Scene, rng: np.random.Generator, noise: float) -> Row | None:
+    told = as_web_writes(scene, rng, noise)
+    question = ask(told, rng)
+    task = str(rng.choice(TASKS, p=TASK_SHARES))
+    if task == "answer":
+        return Row(index, flatten(chat.ask(question.text)), answer(question, told, rng) + END)
+    source = told
+    if rng.random() < 0.5:
+        source = mutate(told, question, rng) or told
+    response = answer(question, source, rng)
+    seen = told.seen()
+    judged = [(claim, holds(claim, seen)) for claim in extract_claims(response, question.text)]
+    if not judged:
+        return None
+    if task == "criticise":
+        return _critique_row(index, told, question, response, judged, rng)
+    shown = None
+    if rng.random() < 0.25:
+        shown = grammar.without_verdict(grammar.write(_shuffled(told, rng).seen(), judged, cite=False))
+    messages = chat.verify(question.text, response, shown, int(rng.integers(len(chat.VERIFY))))
+    verdict = chat.YES if all(true for _, true in judged) else chat.NO
+    return Row(index, flatten(messages), verdict + END, YES_WEIGHT)
+
+
+def _critique_row(
+    index: int, told: Scene, question: Question, response: str, judged: list[tuple[Claim, bool]], rng: np.random.Generator
+) -> Row:
+    cite = bool(rng.random() < 0.5)
+    objects = _shuffled(told, rng).seen()
+    evidence = grammar.evidence_lines(objects) if cite else ""
+    messages = chat.criticise(question.text, response, evidence)
+    return Row(index, flatten(messages), grammar.write(objects, judged, cite=cite) + END)
+
+
+def _shuffled(scene: Scene, rng: np.random.Generator) -> Scene:
+    # Reading order with some disorder: detectors list objects by confidence, people from left to right.
+    keys = [o.x + 0.3 * rng.random() for o in scene.objects]
+    return Scene(tuple(scene.objects[i] for i in np.argsort(keys)), scene.seed)
+
+
+def mutate(scene: Scene, question: Question, rng: np.random.Generator) -> Scene | None:
+    """The scene with one fact changed, so that an answer about it is mostly false of ``scene``."""
+    index = question.first if question.first >= 0 else int(rng.integers(len(scene.objects)))
+    if question.kind == "relation":
+        return swap_places(scene, question.first, question.second)
+    if question.kind == "text":
+        return change_one_fact(scene, index, "text", str(rng.choice(LABELS)), rng)
+    if question.kind == "attribute" and rng.random() < 0.8:
+        name = question.attribute
+    elif question.kind in ("description", "existence", "count"):
+        name = str(rng.choice(("colour", "shape", "size", "pattern", "add", "swap"), p=(0.4, 0.2, 0.1, 0.1, 0.1, 0.1)))
+    else:
+        name = str(rng.choice(("colour", "size", "pattern")))
+    if name == "add":
+        return add_object(scene, rng)
+    if name == "swap":
+        return swap_places(scene, index, int(rng.integers(len(scene.objects))))
+    values = {"colour": tuple(COLOURS), "shape": SHAPES, "size": tuple(SIZES), "pattern": PATTERNS}[name]
+    current = getattr(scene.objects[index], name)
+    value = str(rng.choice([v for v in values if v != current]))
+    return change_one_fact(scene, index, name, value, rng)  # type: ignore[arg-type]

@@ -1,0 +1,75 @@
+"""Trains the embedded VLM from nothing, in two stages, and writes a model folder that transformers loads."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from vlrm.embedded.build import build_model, build_processor
+from vlrm.embedded.corpus import write_rows
+from vlrm.embedded.data import data_hash, dense_targets, draw_scenes, render_all
+from vlrm.embedded.tower import SceneTower
+from vlrm.embedded.train_language import encode_rows, train_language
+from vlrm.embedded.train_tower import cell_features, train_tower
+
+Progress = Callable[[str], None]
+
+
+class VlmTraining(BaseModel):
+    """Settings of the embedded VLM's training; ``noise`` is the share of captions that follow habit, not pixels."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    seed: int = 101
+    scenes: int = 12_000
+    validation_scenes: int = 600
+    tower_epochs: int = 4
+    conversations_per_scene: int = 6
+    language_epochs: int = 2
+    noise: float = 0.6
+    batch_tokens: int = 6000
+
+
+def train_vlm(folder: Path, settings: VlmTraining, progress: Progress = print) -> dict[str, float | str | int]:
+    """Train, save to ``folder`` with its provenance in ``training.json``, and return the validation figures."""
+    random.seed(settings.seed)
+    torch.manual_seed(settings.seed)
+    drawn = draw_scenes(settings.seed, settings.scenes)
+    held_out = draw_scenes(settings.seed + 1, settings.validation_scenes)
+    progress(f"rendering {len(drawn) + len(held_out)} scenes")
+    images, held_out_images = render_all(drawn), render_all(held_out)
+    rows = write_rows(drawn, settings.conversations_per_scene, settings.seed, settings.noise)
+    held_out_rows = write_rows(held_out, 3, settings.seed + 1, settings.noise)
+    processor = build_processor(f"{row.context} {row.target}" for row in rows)
+    model = build_model(processor)
+    tower: SceneTower = model.model.vision_tower
+    dense = train_tower(
+        tower, images, dense_targets(drawn), (held_out_images, dense_targets(held_out)),
+        epochs=settings.tower_epochs, seed=settings.seed, progress=progress,
+    )  # fmt: skip
+    cells, held_out_cells = _cells(tower, images), _cells(tower, held_out_images)
+    language = train_language(
+        model, encode_rows(rows, processor.tokenizer), cells,
+        (encode_rows(held_out_rows, processor.tokenizer), held_out_cells),
+        epochs=settings.language_epochs, tokens=settings.batch_tokens, seed=settings.seed, progress=progress,
+    )  # fmt: skip
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    figures = {
+        **settings.model_dump(), "data_sha256": data_hash(drawn), "conversations": len(rows),
+        "parameters": sum(p.numel() for p in model.parameters()), **language,
+        **{f"tower_{name}": round(value, 4) for name, value in dense.items()},
+    }  # fmt: skip
+    (folder / "training.json").write_text(json.dumps(figures, indent=2, sort_keys=True) + "\n")
+    return figures
+
+
+def _cells(tower: SceneTower, images: np.ndarray) -> Tensor:
+    return cell_features(tower, images).half()

@@ -1,0 +1,1 @@
+"""Policies: models that write candidates and critiques."""

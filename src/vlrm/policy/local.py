@@ -1,0 +1,83 @@
+"""Samples from a local transformers model; a row's seed decides its sample, whatever batch it is in."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+from transformers import LogitsProcessor, LogitsProcessorList
+
+from vlrm.vlm import Conversation, Vlm
+
+
+class Sampling(BaseModel):
+    """How texts are drawn: ``temperature`` 0 takes the likeliest token; ``top_p`` keeps the smallest such nucleus."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    temperature: float = Field(1.0, ge=0)
+    top_p: float = Field(1.0, gt=0, le=1)
+    max_new_tokens: int = Field(64, ge=1)
+    batch_size: int = Field(128, ge=1)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One text to be written: a conversation whose next turn is the assistant's, and the seed of its sample."""
+
+    conversation: Conversation
+    seed: int
+
+
+def row_seed(*parts: object) -> int:
+    """A seed from what a row is, so that the same row draws the same sample in every run."""
+    digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:7], "big")
+
+
+class _SeededGumbel(LogitsProcessor):
+    """Adds Gumbel noise from each row's own generator: the argmax is then a sample from the softmax."""
+
+    def __init__(self, seeds: Sequence[int], sampling: Sampling) -> None:
+        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.sampling = sampling
+
+    def __call__(self, input_ids: Tensor, scores_BV: Tensor) -> Tensor:  # type: ignore[override]
+        scores_BV = scores_BV.float() / self.sampling.temperature
+        if self.sampling.top_p < 1:
+            ranked, order = scores_BV.sort(descending=True)
+            before = ranked.softmax(-1).cumsum(-1) - ranked.softmax(-1)
+            ranked = ranked.masked_fill(before >= self.sampling.top_p, -torch.inf)
+            scores_BV = torch.empty_like(ranked).scatter(1, order, ranked)
+        uniform = torch.stack([torch.rand(scores_BV.shape[1], generator=g) for g in self.generators])
+        return scores_BV - torch.log(-torch.log(uniform.clamp(1e-9, 1 - 1e-7)).to(scores_BV.device))
+
+
+@torch.no_grad()
+def generate(
+    vlm: Vlm, requests: Sequence[Request], sampling: Sampling, progress: Callable[[int], None] | None = None
+) -> list[str]:
+    """The assistant's next turn for each request, in the order given."""
+    ids = vlm.token_ids([vlm.text(r.conversation.messages, reply=True) for r in requests])
+    order = sorted(range(len(requests)), key=lambda i: len(ids[i]))
+    written = [""] * len(requests)
+    for start in range(0, len(order), sampling.batch_size):
+        part = order[start : start + sampling.batch_size]
+        inputs = vlm.inputs([requests[i].conversation.image for i in part], [ids[i] for i in part], side="left")
+        noise = _SeededGumbel([requests[i].seed for i in part], sampling)
+        output = vlm.model.generate(
+            **inputs,
+            max_new_tokens=sampling.max_new_tokens,
+            do_sample=False,
+            logits_processor=LogitsProcessorList([noise] if sampling.temperature > 0 else []),
+        )
+        fresh = output[:, inputs["input_ids"].shape[1] :]
+        for i, text in zip(part, vlm.tokenizer.batch_decode(fresh, skip_special_tokens=True), strict=True):
+            written[i] = text.strip()
+        if progress is not None:
+            progress(len(part))
+    return written

@@ -1,0 +1,1 @@
+"""The reward model: readouts, training and scoring."""

@@ -1,0 +1,101 @@
+"""The critic: an adapter that learns accepted critiques, written with the evidence and learned without it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from peft import LoraConfig
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from vlrm import chat
+from vlrm.reward.model import language_modules
+from vlrm.vlm import Vlm
+
+ADAPTER = "critic"
+
+
+class CriticTraining(BaseModel):
+    """Settings of critic training."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    epochs: float = Field(2, gt=0)
+    rows_per_step: int = Field(24, ge=1)
+    rate: float = Field(1e-3, gt=0)
+    lora_rank: int = 16
+    lora_alpha: int = 32
+
+
+@dataclass(frozen=True)
+class CriticExample:
+    """A response and the critique that was accepted for it."""
+
+    image: str
+    question: str
+    response: str
+    critique: str
+
+
+def language_loss(vlm: Vlm, examples: Sequence[CriticExample]) -> Tensor:
+    """Mean cross-entropy of the critiques' tokens, the evidence absent from the conversation."""
+    contexts = vlm.token_ids([vlm.text(chat.criticise(e.question, e.response), reply=True) for e in examples])
+    written = vlm.token_ids([e.critique + vlm.tokenizer.eos_token for e in examples])
+    both = [a + b for a, b in zip(contexts, written, strict=True)]
+    inputs = vlm.inputs([e.image for e in examples], both, side="right")
+    hidden = vlm.model.model(**inputs, use_cache=False).last_hidden_state
+    ids, lengths = inputs["input_ids"], inputs["attention_mask"].sum(1).tolist()
+    said = torch.zeros_like(ids, dtype=torch.bool)
+    for i, (length, target) in enumerate(zip(lengths, written, strict=True)):
+        said[i, length - len(target) : length] = True
+    return cross_entropy(vlm.model.lm_head(hidden[:, :-1][said[:, 1:]]).float(), ids[said])
+
+
+def train_critic(
+    vlm: Vlm,
+    examples: Sequence[CriticExample],
+    settings: CriticTraining,
+    targets: Sequence[str],
+    seed: int,
+    progress: Callable[[int, int, float], None],
+) -> None:
+    """Add and train the ``critic`` adapter on ``vlm`` in place."""
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    config = LoraConfig(
+        r=settings.lora_rank, lora_alpha=settings.lora_alpha, target_modules=language_modules(vlm.model, targets)
+    )
+    vlm.model.add_adapter(config, ADAPTER)
+    parameters = [p for n, p in vlm.model.named_parameters() if "lora_" in n]
+    steps = max(1, math.ceil(settings.epochs * len(examples) / settings.rows_per_step))
+    optimizer = torch.optim.AdamW(parameters, lr=settings.rate, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.rate, total_steps=steps + 1, pct_start=0.1)
+    vlm.model.train()
+    order = rng.permutation(len(examples))
+    for step in range(steps):
+        rows = [order[(step * settings.rows_per_step + i) % len(order)] for i in range(settings.rows_per_step)]
+        loss = language_loss(vlm, [examples[i] for i in rows])
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        schedule.step()
+        progress(step + 1, steps, float(loss.detach()))
+    vlm.model.eval()
+
+
+def save_critic(vlm: Vlm, folder: Path) -> None:
+    vlm.model.set_adapter(ADAPTER)
+    vlm.model.save_pretrained(str(folder))
+
+
+def load_critic(vlm: Vlm, folder: Path) -> None:
+    """Put a trained critic on a freshly loaded base model; a folder without an adapter is the base itself."""
+    if (folder / "adapter_config.json").exists():
+        vlm.model.load_adapter(str(folder), ADAPTER)
