@@ -3,6 +3,7 @@
 import time
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from sklearn.metrics import accuracy_score, log_loss
 from vlrm.errors import UserError
 from vlrm.evaluation.bootstrap import Resampler
 from vlrm.evaluation.calibration import calibration_error, fit_temperature, reliability_bins
-from vlrm.evaluation.metrics import choose_readout, evaluate, quad_credit
+from vlrm.evaluation.metrics import choose_readout, evaluate, gains, quad_credit
 from vlrm.evaluation.outcomes import Outcomes, credit
 
 
@@ -219,3 +220,22 @@ def test_a_round_is_evaluated_quickly():
     metrics = evaluate(outcomes, "critiques", gate=outcomes)
     assert time.process_time() - start < 5
     assert all(f is None or f.low <= f.value <= f.high for f in metrics.figures.values())
+
+
+def test_gains_are_paired_by_item():
+    exam, weak = realistic(0.3, items=200)
+    _, strong = realistic(1.5, items=200)
+    ours, theirs = Outcomes.read(exam, strong), Outcomes.read(exam, weak)
+    found = gains(ours, "plain", theirs, "plain", draws=300)
+    difference = found["hallucination_accuracy"]
+    means = [value(evaluate(o, "plain", draws=20), "hallucination_accuracy") for o in (ours, theirs)]
+    assert difference.value == pytest.approx(means[0] - means[1])
+    assert difference.low > 0
+    assert gains(ours, "plain", ours, "plain", draws=50)["quad_accuracy"].high == 0.0
+    with pytest.raises(ValueError, match="one exam"):
+        gains(
+            ours,
+            "plain",
+            Outcomes.read(exam.slice(1), strong.filter(pc.not_equal(strong["item_id"], "r0"))),
+            "plain",
+        )

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from vlrm.errors import UserError
 from vlrm.evaluation.bootstrap import DRAWS, Floats, Resampler
-from vlrm.evaluation.figures import Figure  # noqa: TC001 (pydantic reads it)
+from vlrm.evaluation.figures import Figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,7 +68,7 @@ def best_of_n(
         first_n = {name: values[:, :n] for name, values in grid.items()}
         for choice in CHOICES:
             false, true = _chosen(choice, first_n["false_claims"], first_n["true_claims"], first_n["reward"])
-            figures = resampler.mean(false), resampler.mean(true)
+            figures = resampler.mean(false, share=False), resampler.mean(true, share=False)
             if figures[0] is not None and figures[1] is not None:
                 points.append(BestOfN(choice=choice, n=n, false_claims=figures[0], true_claims=figures[1]))
     return points

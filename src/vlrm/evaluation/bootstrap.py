@@ -64,16 +64,18 @@ class Resampler:
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(both[:, 0] / both[:, 1])
 
-    def mean(self, values: Floats) -> Figure | None:
-        """Mean of ``values`` over items that are not NaN with its percentile interval; None when there are
-        none."""
+    def mean(self, values: Floats, share: bool = True) -> Figure | None:
+        """Mean of ``values`` over items that are not NaN with its percentile interval; None when there are none.
+
+        ``share``: values lie in [0, 1], so all 0 or all 1 gets an exact binomial bound (resampling sees no spread).
+        """
         values = np.asarray(values, dtype=np.float64)
         inside = np.isfinite(values)
         if not inside.any():
             return None
         kept = values[inside]
         figure = interval(float(kept.mean()), self.draws_of_mean(values), int(inside.sum()))
-        if kept.min() == kept.max() and kept[0] in (0.0, 1.0):
+        if share and kept.min() == kept.max() and kept[0] in (0.0, 1.0):
             return _certain(figure, clusters=len(np.unique(self.cluster[inside])))
         return figure
 
@@ -112,7 +114,9 @@ def _certain(figure: Figure, clusters: int) -> Figure:
 
 def paired_difference(ours: Floats, theirs: Floats, resampler: Resampler) -> Figure | None:
     """Mean of ``ours - theirs`` item by item (NaN in either leaves the item out) with its interval."""
-    return resampler.mean(np.asarray(ours, dtype=np.float64) - np.asarray(theirs, dtype=np.float64))
+    return resampler.mean(
+        np.asarray(ours, dtype=np.float64) - np.asarray(theirs, dtype=np.float64), share=False
+    )
 
 
 def hierarchical_mean(

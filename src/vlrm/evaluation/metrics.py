@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import polars as pl
 
-from vlrm.evaluation.bootstrap import DRAWS, Floats, Resampler
+from vlrm.evaluation.bootstrap import DRAWS, Floats, Resampler, paired_difference
 from vlrm.evaluation.calibration import calibration_error, fit_temperature
 from vlrm.evaluation.figures import Figure, Metrics
-from vlrm.evaluation.outcomes import PLAIN, Outcomes, Readout, credit
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from vlrm.evaluation.outcomes import Outcomes, Readout, View, credit
 
 CONSISTENCY_SEEDS = 2
 CONSISTENCY_WORDINGS = 3
@@ -40,45 +37,17 @@ def evaluate(
     """All figures of one reward model.
 
     ``gate``: the same model's outcomes on the gate split, on which the temperature is fitted (1 without it).
-    ``balanced``: rows [items] of the subset on which a text-only classifier stands at a coin's level
-    (:func:`vlrm.evaluation.baselines.balanced_subset`); the blank and swapped figures without a suffix use
-    it. Accuracies count a tie as one half; consistency counts it as wrong.
+    ``balanced``: see :func:`item_values`. Accuracies count a tie as one half; consistency counts it as wrong.
     """
     temperature = 1.0 if gate is None else fit_temperature(gate.margins(readout)[gate.original])
     resampler = Resampler(outcomes.clusters, draws, seed)
+    values = item_values(outcomes, readout, balanced)
+    figures = {name: resampler.mean(value) for name, value in values.items()}
     margin = np.where(outcomes.original, outcomes.margins(readout), np.nan)
-    right = credit(margin)
-    exam = outcomes.exam
-
-    def over(values: Floats, rows: np.ndarray | pl.Series) -> Figure | None:
-        return resampler.mean(np.where(np.asarray(rows, dtype=bool), values, np.nan))
-
-    figures: dict[str, Figure | None] = {
-        "hallucination_accuracy": resampler.mean(right),
-        "quad_accuracy": resampler.mean(quad_credit(outcomes, right)),
-        "quad_member_accuracy": over(right, exam["quad_id"].is_not_null()),
-        "organic_accuracy": over(right, exam["source"] == "organic"),
-        "edited_accuracy": over(right, exam["source"] == "edited"),
-    }
-    for part in ("prior_breaking", "prior_conforming", "unseen_combination"):
-        figures[f"{part}_accuracy"] = over(right, exam["part"] == part)
-    for name in ("plain", "critiques"):
-        other = credit(outcomes.margins(name))
-        figures[f"{name}_accuracy"] = over(other, outcomes.original)
-    figures |= _consistency(outcomes, resampler)
-    figures |= _controls(outcomes, readout, balanced, over)
     figures["ece_before"] = calibration_error(margin, 1.0, resampler)
     figures["ece_after"] = calibration_error(margin, temperature, resampler)
-    verdict = outcomes.verdict_margin()
-    figures["majority_verdict_accuracy"] = over(credit(verdict), outcomes.original)
-    figures["critique_wrong_accuracy"] = over(right, verdict < 0)
-    experts = exam["experts_right"]
-    figures["experts_wrong_accuracy"] = over(right, experts.eq(False).fill_null(False))
-    # An exam whose column is all null was never shown to the experts: that is no silence.
-    silent = experts.is_null() if experts.is_not_null().any() else pl.Series([False] * len(experts))
-    figures["experts_silent_accuracy"] = over(right, silent)
-    figures["experts_wrong_or_silent_accuracy"] = over(right, silent | experts.eq(False).fill_null(False))
     figures["verdict_flip_sensitivity"] = verdict_flip_sensitivity(outcomes, resampler)
+    right, exam = values["hallucination_accuracy"], outcomes.exam
     return Metrics(
         readout=readout,
         temperature=temperature,
@@ -87,6 +56,74 @@ def evaluate(
         by_part=_grouped("part", exam, right, resampler),
         by_source=_grouped("source", exam, right, resampler),
     )
+
+
+def item_values(
+    outcomes: Outcomes, readout: Readout, balanced: np.ndarray | None = None
+) -> dict[str, Floats]:
+    """Figure name -> its value on each exam row (NaN: not part of it); a figure is the mean of its row
+    values.
+
+    These are what paired differences and bootstraps over seeds are computed from. ``balanced``: rows [items]
+    of the subset on which a text-only classifier stands at a coin's level
+    (:func:`vlrm.evaluation.baselines.balanced_subset`), used by the blank and swapped figures without a
+    suffix.
+    """
+    exam, original = outcomes.exam, outcomes.original
+    right = np.where(original, credit(outcomes.margins(readout)), np.nan)
+
+    def over(values: Floats, rows: np.ndarray | pl.Series) -> Floats:
+        return np.where(np.asarray(rows, dtype=bool) & original, values, np.nan)
+
+    verdict = outcomes.verdict_margin()
+    experts = exam["experts_right"]
+    wrong = experts.eq(False).fill_null(False)
+    # An exam whose column is all null was never shown to the experts: that is no silence.
+    silent = experts.is_null() & experts.is_not_null().any()
+    values = {
+        "hallucination_accuracy": right,
+        "quad_accuracy": quad_credit(outcomes, right),
+        "quad_member_accuracy": over(right, exam["quad_id"].is_not_null()),
+        "organic_accuracy": over(right, exam["source"] == "organic"),
+        "edited_accuracy": over(right, exam["source"] == "edited"),
+        "plain_accuracy": over(credit(outcomes.margins("plain")), original),
+        "critiques_accuracy": over(credit(outcomes.margins("critiques")), original),
+        "majority_verdict_accuracy": over(credit(verdict), original),
+        "critique_wrong_accuracy": over(right, verdict < 0),
+        "experts_wrong_accuracy": over(right, wrong),
+        "experts_silent_accuracy": over(right, silent),
+        "experts_wrong_or_silent_accuracy": over(right, silent | wrong),
+    }
+    for part in ("prior_breaking", "prior_conforming", "unseen_combination"):
+        values[f"{part}_accuracy"] = over(right, exam["part"] == part)
+    quads = exam["quad_id"].is_not_null().to_numpy()
+    views: tuple[View, ...] = ("blank", "swapped")
+    for view in views:
+        blind = credit(outcomes.margins(readout, view))
+        name = f"{view}_image_accuracy"
+        values[name] = over(blind, original if balanced is None else balanced)
+        values |= {f"{name}_quads": over(blind, quads), f"{name}_single": over(blind, ~quads)}
+        values[f"{name}_all"] = over(blind, original)
+        for part in ("prior_breaking", "prior_conforming"):
+            values[f"{name}_{part}"] = over(blind, exam["part"] == part)
+    return values | _consistency(outcomes)
+
+
+def gains(
+    ours: Outcomes,
+    readout: Readout,
+    theirs: Outcomes,
+    their_readout: Readout,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> dict[str, Figure]:
+    """Paired differences ours - theirs of every figure both have, on one exam (rows in the same order)."""
+    if ours.exam["item_id"].to_list() != theirs.exam["item_id"].to_list():
+        raise ValueError("paired differences need two scorings of one exam")
+    resampler = Resampler(ours.clusters, draws, seed)
+    left, right = item_values(ours, readout), item_values(theirs, their_readout)
+    found = {name: paired_difference(left[name], right[name], resampler) for name in left}
+    return {name: figure for name, figure in found.items() if figure is not None}
 
 
 def quad_credit(outcomes: Outcomes, right: Floats) -> Floats:
@@ -109,20 +146,18 @@ def quad_credit(outcomes: Outcomes, right: Floats) -> Floats:
     return both
 
 
-def _consistency(outcomes: Outcomes, resampler: Resampler) -> dict[str, Figure | None]:
+def _consistency(outcomes: Outcomes) -> dict[str, Floats]:
     """Reasoning consistency over groups of six, and over the three wordings without critiques."""
     seeds = outcomes.seeds()[:CONSISTENCY_SEEDS]
-    with_critiques = np.stack([outcomes.margin(sample=s) for s in seeds], axis=1) if seeds else None
-    figures: dict[str, Figure | None] = {}
-    for name, margins in (("reasoning", with_critiques), ("plain", outcomes.margin(sample=PLAIN)[:, None])):
-        figures[f"{name}_consistency"], figures[f"{name}_member_accuracy"] = None, None
-        # Fewer than two critique seeds would make groups of three: an easier exam under the same name.
-        if margins is None or (name == "reasoning" and len(seeds) < CONSISTENCY_SEEDS):
-            continue
-        whole, member = group_credit(outcomes, margins)
-        figures[f"{name}_consistency"] = resampler.mean(whole)
-        figures[f"{name}_member_accuracy"] = resampler.mean(member)
-    return figures
+    values = {}
+    values["plain_consistency"], values["plain_member_accuracy"] = group_credit(
+        outcomes, outcomes.margin()[:, None]
+    )
+    # Fewer than two critique seeds would make groups of three: an easier exam under the same name.
+    whole, member = np.full((2, len(outcomes.exam)), np.nan)
+    if len(seeds) == CONSISTENCY_SEEDS:
+        whole, member = group_credit(outcomes, np.stack([outcomes.margin(sample=s) for s in seeds], axis=1))
+    return values | {"reasoning_consistency": whole, "reasoning_member_accuracy": member}
 
 
 def group_credit(outcomes: Outcomes, margins: Floats) -> tuple[Floats, Floats]:
@@ -152,29 +187,6 @@ def group_credit(outcomes: Outcomes, margins: Floats) -> tuple[Floats, Floats]:
     whole[groups["row"].to_numpy()] = groups["whole"].cast(pl.Float64).to_numpy()
     member[groups["row"].to_numpy()] = groups["member"].to_numpy()
     return whole, member
-
-
-def _controls(
-    outcomes: Outcomes,
-    readout: Readout,
-    balanced: np.ndarray | None,
-    over: Callable[[Floats, np.ndarray | pl.Series], Figure | None],
-) -> dict[str, Figure | None]:
-    """Accuracy under a blank and a swapped image: on the balanced subset, on whole quads, on single pairs, on
-    all."""
-    quads = outcomes.exam["quad_id"].is_not_null().to_numpy()
-    subset = outcomes.original if balanced is None else balanced & outcomes.original
-    figures: dict[str, Figure | None] = {}
-    for view in ("blank", "swapped"):
-        right = credit(outcomes.margins(readout, view))
-        figures[f"{view}_image_accuracy"] = over(right, subset)
-        figures[f"{view}_image_accuracy_quads"] = over(right, quads & outcomes.original)
-        figures[f"{view}_image_accuracy_single"] = over(right, ~quads & outcomes.original)
-        figures[f"{view}_image_accuracy_all"] = over(right, outcomes.original)
-        for part in ("prior_breaking", "prior_conforming"):
-            rows = (outcomes.exam["part"] == part).to_numpy() & outcomes.original
-            figures[f"{view}_image_accuracy_{part}"] = over(right, rows)
-    return figures
 
 
 def verdict_flip_sensitivity(outcomes: Outcomes, resampler: Resampler) -> Figure | None:
