@@ -1,10 +1,9 @@
-"""The runner behind a plain ``kedro run``: it does only what is not done, seals finished rounds, and shows progress."""
+"""The runner of a plain ``kedro run``: it does what is not done, seals rounds, shows progress."""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,8 @@ from vlrm.lineage.ledger import SETUP, Entry, Ledger, Stage
 from vlrm.lineage.plan import Plan, make_plan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from kedro.io import DataCatalog
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
@@ -36,7 +37,8 @@ _QUIET_SECONDS = 15.0
 
 
 def folder_of(namespace: str | None) -> str:
-    """The folder of a node's round: ``round_01.rm_training`` -> ``01``, ``ablation.round_01.x`` -> ``ablation/01``."""
+    """The folder of a node's round: ``round_01.rm_training`` -> ``01``, ``ablation.round_01.x`` ->
+    ``ablation/01``."""
     segments = (namespace or "").split(".")
     for place, segment in enumerate(segments):
         if match := _ROUND.fullmatch(segment):
@@ -117,8 +119,10 @@ class LineageRunner(SequentialRunner):
         sealed = ledger.sealed(stage.folder) and not overwrite
         if sealed and not same:
             raise UserError(
-                f"{stage.name} belongs to finished round {stage.folder} of experiment '{ledger.experiment}', but a stage "
-                "before it gave another result than it did then: add --params experiment=NAME or overwrite=true."
+                f"{stage.name} belongs to finished round {stage.folder} of experiment "
+                f"'{ledger.experiment}', but a stage "
+                "before it gave another result than it did then: add --params experiment=NAME or "
+                "overwrite=true."
             )
         if not sealed:
             ledger.forget(stage)
@@ -134,8 +138,10 @@ class LineageRunner(SequentialRunner):
                 sorted(name for name, sha in hashes.items() if sha != entry.outputs.get(name))
             )
             raise UserError(
-                f"{changed} of finished round {stage.folder} was missing, and {stage.name} made something else in its "
-                "place: the code or the machine is not the same; add --params experiment=NAME or overwrite=true."
+                f"{changed} of finished round {stage.folder} was missing, and {stage.name} made something "
+                f"else in its "
+                "place: the code or the machine is not the same; add --params experiment=NAME or "
+                "overwrite=true."
             )
         seconds = round(time.monotonic() - started, 3)
         paths = {name: _relative(path, self._project) for name, path in stage.outputs.items()}
@@ -179,7 +185,8 @@ class LineageRunner(SequentialRunner):
         if older and not overwrite:
             names = ", ".join(older[:3]) + (", ..." if len(older) > 3 else "")
             self._console.print(
-                f"[yellow]the code of {len(older)} finished stages has changed since ({escape(names)}); their results "
+                f"[yellow]the code of {len(older)} finished stages has changed since ({escape(names)}); "
+                f"their results "
                 "stand: --params overwrite=true redoes them[/yellow]"
             )
 
@@ -196,7 +203,8 @@ def _parameter(catalog: DataCatalog, name: str) -> Any:
 
 
 def _stage(node: Node, catalog: DataCatalog) -> Stage:
-    """The node as lineage sees it; nodes must keep every output in a file, or nothing could be skipped after it."""
+    """The node as lineage sees it; nodes must keep every output in a file, or nothing could be skipped
+    after it."""
     parameters: dict[str, Any] = {}
     for name in node.inputs:
         if name == "parameters":
@@ -225,7 +233,8 @@ def _path(name: str, catalog: DataCatalog) -> Path:
     path = getattr(dataset, "path", None) or getattr(dataset, "_filepath", None)
     if path is None:
         raise UserError(
-            f"dataset '{name}' has no file: add it to conf/base/catalog.yml, so that its stage can be resumed."
+            f"dataset '{name}' has no file: add it to conf/base/catalog.yml, so that its stage can be "
+            f"resumed."
         )
     return Path(str(path))
 
@@ -235,7 +244,8 @@ def _hash_input(name: str, catalog: DataCatalog) -> str:
     sha = hash_path(path)
     if sha is None:
         raise UserError(
-            f"'{name}' ({path}) does not exist yet: run the stages before it first (kedro run --pipelines iterate)."
+            f"'{name}' ({path}) does not exist yet: run the stages before it first (kedro run --pipelines "
+            f"iterate)."
         )
     return sha
 

@@ -17,7 +17,8 @@ class Savable(Protocol):
 
 
 class Folder(LocalDataset["Savable | Path", Path]):
-    """Loads the folder's :class:`~pathlib.Path`; saves an object with ``save(path)``, or a folder to take over.
+    """Loads the folder's :class:`~pathlib.Path`; saves an object with ``save(path)``, or a folder to take
+    over.
 
     The object writes into a temporary folder that takes its place when it is whole.
 

@@ -37,6 +37,7 @@ class LocalDataset(AbstractDataset[In, Out], Generic[In, Out]):
         """The path, or an error that says what to run first."""
         if not self._exists():
             raise UserError(
-                f"{self.path} does not exist yet: run the stage that writes it (kedro run --pipelines iterate)."
+                f"{self.path} does not exist yet: run the stage that writes it (kedro run --pipelines "
+                f"iterate)."
             )
         return self.path

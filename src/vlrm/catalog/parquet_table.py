@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,12 +13,16 @@ from vlrm.catalog.local import LocalDataset, TablePreview
 from vlrm.errors import UserError
 from vlrm.lineage.files import replacing
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _ROW_GROUP = 16_384
 """Rows a group: a reader that streams holds this many rows at a time."""
 
 
 class ParquetTable(LocalDataset[Any, pa.Table]):
-    """Loads a :class:`pyarrow.Table`; saves one, or an iterable of tables or record batches, which it streams.
+    """Loads a :class:`pyarrow.Table`; saves one, or an iterable of tables or record batches, which it
+    streams.
 
     .. code-block:: yaml
 
@@ -34,7 +37,8 @@ class ParquetTable(LocalDataset[Any, pa.Table]):
         table.save(pa.table({"source": ["candidates"], "test": ["length"], "refused": [3], "left": [7]}))
         assert table.load()["left"].to_pylist() == [7]
 
-    Both ways the columns must be the schema's: values are cast safely, a missing column or an unknown one is an
+    Both ways the columns must be the schema's: values are cast safely, a missing column or an unknown one
+    is an
     error. Equal tables give equal bytes: the file holds no times and no host.
     """
 

@@ -1,14 +1,16 @@
-"""Code fingerprints: a hash of the source files a stage's function reaches through imports inside the project."""
+"""Code fingerprints: a hash of the project's source files that a stage's function imports."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
 import importlib.util
-from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 PACKAGES = ("vlrm", "vlrm_kernels")
 

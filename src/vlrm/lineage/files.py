@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary sibling of ``path``; on success it takes the place of ``path``, on an error it goes.
 
-    Works for files and folders. A file is replaced in one step. A folder cannot be: the old one is moved aside
+    Works for files and folders. A file is replaced in one step. A folder cannot be: the old one is moved
+    aside
     first, so a kill in between leaves no folder, never half a folder.
     """
     path.parent.mkdir(parents=True, exist_ok=True)

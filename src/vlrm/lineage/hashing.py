@@ -28,7 +28,8 @@ def hash_file(path: Path) -> str:
 
 
 def hash_path(path: Path) -> str | None:
-    """SHA-256 of a file, or of a folder's sorted (relative path, file hash) list; None when nothing is there."""
+    """SHA-256 of a file, or of a folder's sorted (relative path, file hash) list; None when nothing is
+    there."""
     if path.is_file():
         return hash_file(path)
     if not path.is_dir():
@@ -40,20 +41,19 @@ def hash_path(path: Path) -> str | None:
 
 
 def plain(value: Any) -> Any:
-    """A parameter value as JSON data: pydantic models, dataclasses, paths, tuples and sets become dicts, text, lists."""
+    """A parameter value as JSON data: pydantic models, dataclasses, paths, tuples and sets become dicts,
+    text, lists."""
     if hasattr(value, "model_dump"):
-        return plain(value.model_dump(mode="json"))
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return plain(dataclasses.asdict(value))
+        value = value.model_dump(mode="json")
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = dataclasses.asdict(value)
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, set | frozenset):
         return sorted((plain(item) for item in value), key=canonical)
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    if isinstance(value, Path):
-        return value.as_posix()
-    return value
+    return value.as_posix() if isinstance(value, Path) else value
 
 
 def canonical(value: Any) -> str:

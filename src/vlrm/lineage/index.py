@@ -1,16 +1,20 @@
-"""The index of finished work: stage key -> where its results lie, so that experiments share what is the same."""
+"""The index of finished work: stage key -> where its results lie, so that experiments share it."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vlrm.lineage.files import duplicate, write_json
 from vlrm.lineage.hashing import hash_path
-from vlrm.lineage.ledger import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vlrm.lineage.ledger import Stage
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,8 @@ class Found:
 
 @dataclass(frozen=True)
 class Index:
-    """``data/rounds/.index/<key>.json``; paths in it are relative to ``data/rounds`` so that a project can move."""
+    """``data/rounds/.index/<key>.json``; paths in it are relative to ``data/rounds`` so that a project
+    can move."""
 
     rounds: Path
 

@@ -1,21 +1,23 @@
-"""The ledger of an experiment: one manifest a round, saying what each stage read and wrote, and whether it is sealed."""
+"""The ledger of an experiment: one manifest a round, of what each stage read and wrote."""
 
 from __future__ import annotations
 
 import json
 import platform
 import subprocess
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vlrm.errors import UserError
 from vlrm.lineage.files import write_json
 from vlrm.lineage.hashing import hash_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 SETUP = "setup"
 _VERSIONED = (
@@ -32,7 +34,8 @@ _VERSIONED = (
 
 @dataclass(frozen=True)
 class Stage:
-    """One node as the ledger sees it. ``folder`` is its round ("01") or "setup"; ``outputs`` maps dataset to path."""
+    """One node as the ledger sees it. ``folder`` is its round ("01") or "setup"; ``outputs`` maps dataset
+    to path."""
 
     name: str
     folder: str
@@ -42,7 +45,8 @@ class Stage:
     code: str = ""
 
     def key(self, hashes: Mapping[str, str]) -> str:
-        """SHA-256 of name, parameter values and input contents: equal keys mean the stage would do the same again."""
+        """SHA-256 of name, parameter values and input contents: equal keys mean the stage would do the
+        same again."""
         read = {name: hashes[name] for name in self.inputs}
         return hash_json({"stage": self.name, "parameters": self.parameters, "inputs": read})
 
@@ -104,7 +108,8 @@ class Ledger:
             self._write(stage.folder)
 
     def seal(self, whole: Mapping[str, set[str]]) -> None:
-        """Seal each round of ``whole`` (folder -> names of its stages) whose stages are all done, each from the
+        """Seal each round of ``whole`` (folder -> names of its stages) whose stages are all done, each
+        from the
         others' present results."""
         entries = [entry for m in self.manifests.values() for entry in m["stages"].values()]
         present = {name: sha for entry in entries for name, sha in entry["outputs"].items()}
@@ -153,7 +158,8 @@ class Ledger:
             lock = (self.folder / ".lock").open("w")
         except OSError as error:
             raise UserError(
-                f"cannot write to {self.folder} ({error.strerror}): give this user the right to write there, or choose "
+                f"cannot write to {self.folder} ({error.strerror}): give this user the right to write "
+                f"there, or choose "
                 "another folder with --params data=FOLDER."
             ) from error
         with lock:
@@ -165,7 +171,8 @@ class Ledger:
                 pass
             except OSError as error:
                 raise UserError(
-                    f"another run is writing experiment '{self.experiment}': wait for it, or add --params experiment=NAME."
+                    f"another run is writing experiment '{self.experiment}': wait for it, or add --params "
+                    f"experiment=NAME."
                 ) from error
             yield
 

@@ -1,18 +1,22 @@
-"""What a run would do, worked out before it does anything: what is done, what is stale and why, which seal it breaks."""
+"""What a run would do, before it does anything: what is done, what is stale and why."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from vlrm.errors import UserError
 from vlrm.lineage.hashing import flatten, hash_path
-from vlrm.lineage.index import Index
 from vlrm.lineage.ledger import SETUP, Entry, Ledger, Stage
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from vlrm.lineage.index import Index
+
 State = Literal["done", "restore", "reuse", "run"]
-"""done: nothing to do. restore: same key, but an output is gone. reuse: another experiment has it. run: do it."""
+"""done: nothing to do. restore: same key, but an output is gone. reuse: another experiment has it. run:
+do it."""
 
 
 @dataclass
@@ -92,15 +96,14 @@ def changes(
         was = entry.inputs.get(name)
         if name not in stage.inputs or was is None:
             found.append(f"stage {stage.name} {'now reads' if was is None else 'no longer reads'} {name}")
-        # an input this run writes is named by its own writer's change, unless it is known to differ without one
+        # what another stage of this run writes is told by that stage's own change
         elif (name in known and known[name] != was) and name not in written:
             found.append(f"input {name} changed ({was[:8]} -> {known[name][:8]})")
     for name, path in stage.outputs.items():
         sha = hash_path(path)
-        if sha not in (None, entry.outputs.get(name)):
-            found.append(
-                f"its file {path} was edited ({entry.outputs.get(name, 'new')[:8]} -> {sha[:8] if sha else ''})"
-            )
+        was = entry.outputs.get(name)
+        if sha is not None and sha != was:
+            found.append(f"its file {path} was edited ({(was or 'new')[:8]} -> {sha[:8]})")
     if overwrite and entry.code != stage.code:
         found.append(f"code of stage {stage.name} changed")
     return found
@@ -117,6 +120,7 @@ def _broken_seal(stage: Stage, experiment: str, reasons: Sequence[str]) -> str:
         what += f"; and {len(reasons) - 4} more"
     where = f"round {stage.folder}" if stage.folder != SETUP else SETUP
     return (
-        f"{where} of experiment '{experiment}' is finished, but {what}: add --params experiment=NAME for a new line "
+        f"{where} of experiment '{experiment}' is finished, but {what}: add --params experiment=NAME for a "
+        f"new line "
         "that reuses whatever this does not touch, or --params overwrite=true to redo it here."
     )

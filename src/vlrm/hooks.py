@@ -1,0 +1,188 @@
+"""MLflow tracking: one parent run a `kedro run`, one nested run a round, none when nothing was done."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kedro.framework.hooks import hook_impl
+
+from vlrm.lineage.hashing import flatten, plain
+from vlrm.lineage.ledger import SETUP
+from vlrm.runner import folder_of
+
+if TYPE_CHECKING:
+    from kedro.io import DataCatalog
+    from kedro.pipeline import Pipeline
+    from kedro.pipeline.node import Node
+
+_METRICS = re.compile(r"metrics_(\d+)")
+_MAX_PARAMETER = 500
+"""Characters of a parameter's value that MLflow takes."""
+
+
+class TrackingHooks:
+    """Follows ``conf/*/mlflow.yml``; a missing file or ``enabled: false`` turns tracking off.
+
+    A node runs inside its round's nested run, so that what it logs itself lands there too. Nodes outside
+    the rounds
+    run inside the parent. MLflow is imported when the first node runs, not before.
+    """
+
+    def __init__(self) -> None:
+        self._settings: dict[str, Any] = {}
+        self._project = Path.cwd()
+        self._run: dict[str, Any] = {}
+        self._parameters: dict[str, Any] = {}
+        self._reset()
+
+    def _reset(self) -> None:
+        self._parent: str | None = None
+        self._children: dict[str, str] = {}
+        self._inside: str | None = None
+        self._logged: set[str] = set()
+        self._files: dict[str, tuple[Path, str]] = {}
+
+    # --- what Kedro calls -----------------------------------------------------------------------
+
+    @hook_impl
+    def after_context_created(self, context: Any) -> None:
+        self._project = context.project_path
+        try:
+            self._settings = dict(context.config_loader["mlflow"])
+        except Exception as error:
+            if type(error).__name__ not in ("MissingConfigException", "KeyError"):
+                raise
+            self._settings = {}
+
+    @hook_impl
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
+        self._reset()
+        self._run = run_params
+        names = sorted(name for name in pipeline.inputs() if name.startswith("params:"))
+        self._parameters = {name.removeprefix("params:"): plain(catalog.load(name)) for name in names}
+
+    @hook_impl
+    def before_node_run(self, node: Node) -> None:
+        if self._on:
+            self._enter(folder_of(node.namespace))
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        if self._on and self._parent:
+            self._log_dataset(dataset_name, data)
+
+    @hook_impl
+    def after_node_run(self, node: Node, catalog: DataCatalog) -> None:
+        """Remember where files to log will lie: they are saved after this, and logged at the end."""
+        if self._on:
+            for name in node.outputs:
+                path = getattr(catalog.get(name), "path", None)
+                if path is not None and name.endswith(tuple(self._settings.get("log_files", ()))):
+                    self._files[name] = (path, folder_of(node.namespace))
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        if not self._parent:
+            return
+        for name in sorted(pipeline.all_outputs()):
+            # a round that was taken over from another experiment ran no node here: its figures count all
+            # the same
+            if _METRICS.fullmatch(name) and name not in self._logged and catalog.exists(name):
+                self._log_dataset(name, catalog.load(name))
+        self._finish("FINISHED")
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
+        if self._parent:
+            self._mlflow.set_tag("error", f"{type(error).__name__}: {error}"[:_MAX_PARAMETER])
+            self._finish("FAILED")
+
+    # --- how it is done -------------------------------------------------------------------------
+
+    @property
+    def _on(self) -> bool:
+        return bool(self._settings.get("enabled"))
+
+    @property
+    def _mlflow(self) -> Any:
+        import mlflow
+
+        return mlflow
+
+    def _start(self) -> None:
+        mlflow, settings = self._mlflow, self._settings
+        store, artifacts = (self._project / settings[name] for name in ("store", "artifacts"))
+        store.parent.mkdir(parents=True, exist_ok=True)
+        mlflow.set_tracking_uri(f"sqlite:///{store}")
+        if mlflow.get_experiment_by_name(settings["experiment"]) is None:
+            mlflow.create_experiment(settings["experiment"], artifact_location=artifacts.as_uri())
+        mlflow.set_experiment(settings["experiment"])
+        name = "+".join(self._run.get("pipeline_names") or ["__default__"])
+        self._parent = mlflow.start_run(run_name=name).info.run_id
+        mlflow.set_tags(
+            {"kedro.run_id": str(self._run.get("run_id")), "kedro.env": str(self._run.get("env") or "base")}
+        )
+        values = {k: str(v)[:_MAX_PARAMETER] for k, v in flatten(self._parameters).items() if k}
+        for start in range(0, len(values), 100):  # MLflow takes a hundred at a time
+            mlflow.log_params(dict(list(values.items())[start : start + 100]))
+
+    def _enter(self, folder: str) -> None:
+        """Make the folder's run the active one, opening parent and child when they are needed first."""
+        if self._parent is None:
+            self._start()
+        if folder == self._inside:
+            return
+        mlflow = self._mlflow
+        self._leave("FINISHED")
+        if folder != SETUP:
+            if folder in self._children:
+                mlflow.start_run(run_id=self._children[folder], nested=True)
+            else:
+                child = mlflow.start_run(run_name=f"round {folder}", nested=True)
+                mlflow.set_tag("round", folder)
+                self._children[folder] = child.info.run_id
+        self._inside = folder
+
+    def _leave(self, status: str) -> None:
+        if self._inside not in (None, SETUP):
+            self._mlflow.end_run(status)
+        self._inside = None
+
+    def _finish(self, status: str) -> None:
+        from mlflow import MlflowClient
+
+        for path, folder in self._files.values():
+            if path.exists():
+                MlflowClient().log_artifact(self._children.get(folder, self._parent), str(path))
+        self._leave(status)
+        self._mlflow.end_run(status)
+        self._reset()
+
+    def _log_dataset(self, name: str, data: Any) -> None:
+        """``metrics_NN``: every number in it, to its round's run and to the parent, with the round as
+        step."""
+        match = _METRICS.fullmatch(name)
+        if not match or not isinstance(data, Mapping):
+            return
+        from mlflow import MlflowClient
+
+        figures = numbers(data)
+        client, step = MlflowClient(), int(match[1])
+        for run_id in filter(None, (self._parent, self._children.get(match[1]))):
+            for key, value in figures.items():
+                client.log_metric(run_id, key, value, step=step)
+        self._logged.add(name)
+
+
+def numbers(data: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers of a nested document under names MLflow accepts; booleans, texts and nulls are left out."""
+    return {
+        re.sub(r"[^\w\-./: ]", "_", key): float(value)
+        for key, value in flatten(plain(data)).items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }

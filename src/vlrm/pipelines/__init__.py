@@ -1,0 +1,39 @@
+"""The pipelines: ``iterate`` composes the stages, one namespace a round; each stage can be run alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kedro.pipeline import Pipeline
+
+STAGES = ("expert_annotation", "critique_generation", "rejection_sampling", "rm_training", "evaluation")
+
+
+@dataclass
+class _Shape:
+    rounds: int = 3
+    newest: int | None = None
+
+
+_shape = _Shape()
+
+
+def configure(rounds: int, newest: int | None = None) -> None:
+    """Set how many rounds ``iterate`` has, and which finished round is the newest; the context calls this."""
+    _shape.rounds, _shape.newest = rounds, newest
+
+
+def registered() -> dict[str, Pipeline]:
+    """``iterate`` (the default), and each stage alone for the newest finished round (the first when none
+    is)."""
+    from vlrm.pipelines.iterate.pipeline import create_pipeline
+
+    loop = create_pipeline(_shape.rounds)
+    number = min(_shape.newest or 1, _shape.rounds)
+    alone = {stage: _stage(loop, f"round_{number:02d}.{stage}") for stage in STAGES}
+    return {"__default__": loop, "iterate": loop, **alone}
+
+
+def _stage(loop: Pipeline, namespace: str) -> Pipeline:
+    nodes = [node for node in loop.nodes if f"{node.namespace or ''}.".startswith(f"{namespace}.")]
+    return Pipeline(nodes)

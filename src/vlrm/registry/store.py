@@ -1,0 +1,126 @@
+"""The MLflow side of the registry: log a reward model with its signature, register it, move the aliases."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.types.schema import ColSpec, Schema
+
+import vlrm
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from vlrm.registry.promotion import Decision
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+SIGNATURE = ModelSignature(
+    inputs=Schema([ColSpec("string", name) for name in ("image", "question", "response")]),
+    outputs=Schema([ColSpec("double", "reward")]),
+)
+_REQUIREMENTS = [
+    "torch",
+    "torchvision",
+    "transformers",
+    "peft",
+    "safetensors",
+    "pillow",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+]
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A version in the registry. ``folder`` is the reward model's folder inside the logged model."""
+
+    name: str
+    version: int
+    folder: Path
+    manifest: str
+
+    @property
+    def uri(self) -> str:
+        return f"models:/{self.name}/{self.version}"
+
+
+def connect(store: Path, artifacts: Path, experiment: str = "vlrm") -> None:
+    """Use the SQLite store at ``store``, keeping files under ``artifacts``."""
+    store.parent.mkdir(parents=True, exist_ok=True)
+    mlflow.set_tracking_uri(f"sqlite:///{store.resolve()}")
+    if mlflow.get_experiment_by_name(experiment) is None:
+        mlflow.create_experiment(experiment, artifact_location=artifacts.resolve().as_uri())
+    mlflow.set_experiment(experiment)
+
+
+def register(
+    folder: Path, name: str, manifest: str, example: pd.DataFrame, tags: dict[str, str] | None = None
+) -> Registered:
+    """Log ``folder`` as a pyfunc in the active run (or one of its own) and register it as the challenger.
+
+    A version whose manifest hash is already registered is returned as it is: running twice registers once.
+
+    :param manifest: digest of the round's manifest; stands as the tag ``manifest``.
+    :param example: one or more rows of image (base64), question, response.
+    """
+    known = [version for version in _versions(name) if version.manifest == manifest]
+    if known:
+        _alias(known[0], CHALLENGER)
+        return known[0]
+    with nullcontext() if mlflow.active_run() else mlflow.start_run(run_name=f"register {name}"):
+        logged = mlflow.pyfunc.log_model(
+            name="reward_model",
+            python_model=str(Path(__file__).with_name("serving.py")),
+            artifacts={"reward_model": str(folder)},
+            code_paths=[str(Path(vlrm.__file__).parent)],
+            signature=SIGNATURE,
+            input_example=example,
+            pip_requirements=_REQUIREMENTS,
+            metadata={"manifest": manifest},
+        )
+    made = mlflow.register_model(logged.model_uri, name, tags={**(tags or {}), "manifest": manifest})
+    version = _version(MlflowClient().get_model_version(name, made.version))
+    _alias(version, CHALLENGER)
+    return version
+
+
+def champion(name: str) -> Registered | None:
+    """The version users load, None when there is none yet."""
+    try:
+        return _version(MlflowClient().get_model_version_by_alias(name, CHAMPION))
+    except MlflowException:
+        return None
+
+
+def settle(version: Registered, decision: Decision) -> None:
+    """Write the gate's decision on the version, and make it the champion if it won."""
+    client = MlflowClient()
+    for key, value in asdict(decision).items():
+        text = "; ".join(value) if key == "reasons" else str(value)
+        client.set_model_version_tag(version.name, str(version.version), f"gate.{key}", text)
+    if decision.promote:
+        _alias(version, CHAMPION)
+
+
+def _alias(version: Registered, alias: str) -> None:
+    MlflowClient().set_registered_model_alias(version.name, alias, str(version.version))
+
+
+def _versions(name: str) -> list[Registered]:
+    return [_version(found) for found in MlflowClient().search_model_versions(f"name = '{name}'")]
+
+
+def _version(found: Any) -> Registered:
+    source = str(found.source)
+    uri = source if source.startswith("models:/m-") else f"models:/{found.name}/{found.version}"
+    root = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
+    inside = [path for path in (root / "artifacts").iterdir() if path.is_dir()]
+    return Registered(found.name, int(found.version), inside[0], found.tags.get("manifest", ""))

@@ -1,0 +1,15 @@
+"""Kedro's project settings."""
+
+from vlrm.context import VlrmContext
+from vlrm.hooks import TrackingHooks
+from vlrm.session import VlrmSession
+
+CONTEXT_CLASS = VlrmContext
+SESSION_CLASS = VlrmSession
+HOOKS = (TrackingHooks(),)
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro_telemetry", "kedro-viz", "kedro_viz")
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "config_patterns": {"mlflow": ["mlflow*", "mlflow*/**"]},
+}

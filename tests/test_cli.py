@@ -1,0 +1,91 @@
+"""``kedro run`` as a user meets it: rounds from the command line, one sentence for what they can fix."""
+
+import errno
+
+import pytest
+from kedro.io import DatasetError
+
+from tiny_project import create, kedro_run
+from vlrm.cli import sentence
+from vlrm.context import check_experiment, check_names, whole_number
+from vlrm.errors import UserError
+
+
+@pytest.fixture
+def project(tmp_path):
+    return create(tmp_path)
+
+
+def test_rounds_come_from_the_command_line_and_a_rerun_does_nothing(project):
+    first = kedro_run(project, "--pipeline", "iterate", "--params", "rounds=2")
+    assert first.returncode == 0, first.stderr
+    assert first.stderr == ""
+    assert [line.split()[1:4] for line in first.stdout.splitlines()][1] == ["round", "01", "grow"]
+    again = kedro_run(project, "--pipelines", "iterate", "--params", "rounds=2")
+    assert again.stdout.strip() == "4 of 4 stages already done: nothing to do"
+    assert kedro_run(project).returncode == 0
+    assert (project / "data/rounds/default/03/manifest.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--params", "ruonds=2"], "there is no parameter 'ruonds'; did you mean 'rounds'."),
+        (
+            ["--params", "rule.step=two"],
+            "parameters are not valid: Parameter 'rule': step Input should be a valid integer",
+        ),
+        (["--params", "data=pyproject.toml"], "cannot write to"),
+        (["--pipelines", "iterat"], "Failed to find the pipeline named 'iterat'. Did you mean one of these"),
+    ],
+)
+def test_what_a_user_can_fix_is_one_sentence(project, words, told):
+    done = kedro_run(project, *words)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert told in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+
+
+def test_a_misspelt_name_is_told_with_its_place():
+    known = {"rounds": 3, "rule": {"step": 1, "note": "a"}, "free": {}}
+    check_names({"rounds": 5, "rule": {"step": 2}, "free": {"anything": 1}}, known)
+    with pytest.raises(UserError, match=r"no parameter 'rule\.stp'; did you mean 'rule\.step'"):
+        check_names({"rule": {"stp": 2}}, known)
+    with pytest.raises(UserError, match=r"no parameter 'x'; there are free, rounds, rule"):
+        check_names({"x": 2}, known)
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.5, "two", True, None])
+def test_rounds_are_a_whole_number(value):
+    with pytest.raises(UserError, match="rounds must be a whole number of at least 1"):
+        whole_number("rounds", value)
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", ".index", "", 3])
+def test_an_experiment_stays_in_its_folder(name):
+    with pytest.raises(UserError, match="parameter experiment must be a name"):
+        check_experiment(name)
+
+
+def test_a_full_disk_says_that_nothing_finished_is_lost():
+    wrapped = DatasetError("Failed while saving")
+    wrapped.__cause__ = OSError(errno.ENOSPC, "No space left on device", "data/x.parquet")
+    assert sentence(wrapped) == (
+        "cannot write data/x.parquet: the disk is full: make room and run the same command again, finished stages are kept."
+    )
+
+
+def test_a_changed_parameter_of_a_finished_round_is_one_sentence(project):
+    kedro_run(project, "--params", "rounds=1")
+    done = kedro_run(project, "--params", "rounds=1,rule.step=5")
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "Error: round 01 of experiment 'default' is finished, but parameter rule.step changed (1 -> 5)"
+    )
+    other = kedro_run(project, "--params", "rounds=1,rule.step=5,experiment=steps")
+    assert other.returncode == 0 and "from experiment default" in other.stdout
+
+
+def test_a_mistake_of_ours_keeps_its_traceback():
+    assert sentence(ZeroDivisionError("division by zero")) is None
