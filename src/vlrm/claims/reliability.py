@@ -1,0 +1,151 @@
+"""Claims verified against evidence, with probabilities that come from the experts' measured reliability."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vlrm.claims.likelihoods import Likelihoods
+from vlrm.claims.symbols import SILENT, Observed, observe
+from vlrm.errors import UserError
+from vlrm.schema import Claim, SeenObject, Verdict
+
+UNVERIFIABLE = math.log(4)
+"""Log-odds closer to zero than this decide nothing."""
+FORMAT = 1
+Example = tuple[Claim, list[SeenObject], bool]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A claim's chance of being true, the verdict, and what each expert family contributed (in log-odds)."""
+
+    probability: float
+    verdict: Verdict
+    families: dict[str, float]
+    evidence_ids: list[str]
+
+
+def verdict_of(log_odds: float) -> Verdict:
+    if abs(log_odds) < UNVERIFIABLE:
+        return "unverifiable"
+    return "supported" if log_odds > 0 else "contradicted"
+
+
+class Reliability:
+    """l = logit(prior of the kind) + sum over families of weight * clipped log-likelihood ratio; p = sigmoid(l)."""
+
+    def __init__(
+        self, likelihoods: Likelihoods, weights: Mapping[str, Mapping[str, float]], priors: Mapping[str, float]
+    ) -> None:
+        self.likelihoods = likelihoods
+        self.weights = {table: dict(families) for table, families in weights.items()}
+        self.priors = dict(priors)
+
+    @staticmethod
+    def fit(examples: Iterable[Example], priors: Mapping[str, float] | None = None) -> Reliability:
+        """Count symbols and fit family weights on claims whose truth is known.
+
+        ``priors`` (claim kind -> share of true claims) overrides the shares among the examples. The prior goes by
+        kind only: a prior by label would write the language prior into the verdicts. Claims of negative polarity
+        are counted as what they deny.
+        """
+        seen: list[tuple[str, Observed, bool]] = []
+        for claim, objects, truth in examples:
+            seen.append((claim.kind, observe(claim, objects), truth == claim.polarity))
+        likelihoods = _counted(seen)
+        shares: defaultdict[str, list[bool]] = defaultdict(list)
+        for kind, _, truth in seen:
+            shares[kind].append(truth)
+        fitted = {kind: (sum(truths) + 1) / (len(truths) + 2) for kind, truths in shares.items()}
+        return Reliability(likelihoods, _fit_weights(seen), {**fitted, **(priors or {})})
+
+    def verify(self, claim: Claim, objects: Sequence[SeenObject]) -> Verification:
+        """The verdict on one claim; ``objects`` are all the objects the experts found in its image."""
+        seen = observe(claim, objects)
+        sign = 1.0 if claim.polarity else -1.0
+        weights = self.weights.get(_weighting(seen), {})
+        families = {
+            family: round(sign * weights.get(family, 1.0) * ratio, 6)
+            for family, ratio in self.likelihoods.ratios(seen).items()
+        }
+        prior = self.priors.get(claim.kind, 0.5)
+        log_odds = sign * math.log(prior / (1 - prior)) + sum(families.values())
+        probability = 1 / (1 + math.exp(-log_odds))
+        return Verification(probability, verdict_of(log_odds), families, seen.evidence_ids)
+
+    def save(self, path: Path) -> None:
+        raw = {
+            "format": FORMAT,
+            "weights": self.weights,
+            "priors": self.priors,
+            "likelihoods": self.likelihoods.to_dict(),
+        }
+        path.write_text(json.dumps(raw, sort_keys=True, indent=1), encoding="utf-8")
+
+    @staticmethod
+    def load(path: Path) -> Reliability:
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+            if raw["format"] != FORMAT:
+                raise ValueError(f"format {raw['format']}")
+            return Reliability(Likelihoods.from_dict(raw["likelihoods"]), raw["weights"], raw["priors"])
+        except FileNotFoundError as error:
+            raise UserError(
+                f"{path} does not exist: the experts' reliability is fitted on calibration scenes before claims are verified."
+            ) from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(
+                f"{path} does not hold the experts' reliability ({error}): delete it and let it be fitted again."
+            ) from error
+
+
+def _weighting(observed: Observed) -> str:
+    """The group of claims whose family weights are fitted together.
+
+    Where the detector is silent no other family speaks, so its silence is weighed apart: beside an attribute's
+    own expert a box's score adds little, but its absence decides.
+    """
+    silent = observed.symbols.get("detector", ("", ""))[0] == SILENT
+    return f"{observed.table}:silent" if silent else observed.table
+
+
+def _counted(seen: Iterable[tuple[str, Observed, bool]]) -> Likelihoods:
+    likelihoods = Likelihoods()
+    for _, observed, truth in seen:
+        likelihoods.add(observed, truth)
+    return likelihoods
+
+
+def _fit_weights(seen: Sequence[tuple[str, Observed, bool]]) -> dict[str, dict[str, float]]:
+    """Weights in [0, 1] by logistic regression on ratios that were counted on the other half of the examples.
+
+    A weight below one says that a family repeats what others say already. Tables too small to fit keep one.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    halves = [_counted(seen[1::2]), _counted(seen[0::2])]
+    rows: defaultdict[str, list[dict[str, float]]] = defaultdict(list)
+    truths: defaultdict[str, list[bool]] = defaultdict(list)
+    for place, (_, observed, truth) in enumerate(seen):
+        rows[_weighting(observed)].append(halves[place % 2].ratios(observed))
+        truths[_weighting(observed)].append(truth)
+    weights: dict[str, dict[str, float]] = {}
+    for table, ratios in rows.items():
+        families = sorted({family for row in ratios for family in row})
+        weights[table] = dict.fromkeys(families, 1.0)
+        truth_column = np.array(truths[table])
+        # Silence is the same for all such claims: there is no variation to fit a weight on, and nothing to repeat.
+        if table.endswith(":silent") or min(truth_column.sum(), (~truth_column).sum()) < 20:
+            continue
+        features = np.array([[row.get(family, 0.0) for family in families] for row in ratios])
+        model = LogisticRegression(C=10.0, max_iter=200).fit(features, truth_column)
+        for family, weight in zip(families, model.coef_[0], strict=True):
+            weights[table][family] = float(np.clip(weight, 0.0, 1.0))
+    return weights
