@@ -65,9 +65,11 @@ class Resampler:
             return np.asarray(both[:, 0] / both[:, 1])
 
     def mean(self, values: Floats, share: bool = True) -> Figure | None:
-        """Mean of ``values`` over items that are not NaN with its percentile interval; None when there are none.
+        """Mean of ``values`` over items that are not NaN with its percentile interval; None when there are
+        none.
 
-        ``share``: values lie in [0, 1], so all 0 or all 1 gets an exact binomial bound (resampling sees no spread).
+        ``share``: values lie in [0, 1], so all 0 or all 1 gets an exact binomial bound (resampling sees no
+        spread).
         """
         values = np.asarray(values, dtype=np.float64)
         inside = np.isfinite(values)

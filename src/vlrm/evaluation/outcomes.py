@@ -39,7 +39,7 @@ class Outcomes:
     def read(cls, exam: pa.Table, scores: pa.Table) -> Outcomes:
         """Align SCORES with EXAM; UserError for a reward that is no number or an item the exam does not
         hold."""
-        rows, said = _frame(exam), _frame(scores)
+        rows, said = frame_of(exam), frame_of(scores)
         strange = said.join(rows, on="item_id", how="anti")
         if len(strange):
             raise UserError(
@@ -117,7 +117,6 @@ class Outcomes:
         return self.exam.select("item_id").join(values, on="item_id", how="left", maintain_order="left")
 
 
-def _frame(table: pa.Table) -> pl.DataFrame:
-    frame = pl.from_arrow(table)
-    assert isinstance(frame, pl.DataFrame)  # noqa: S101 (a table never becomes a series)
-    return frame
+def frame_of(table: pa.Table) -> pl.DataFrame:
+    """An Arrow table as a polars frame."""
+    return pl.DataFrame(pl.from_arrow(table))

@@ -1,0 +1,70 @@
+"""How a run ends: the terminal table and the JSON summary, one line a round."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vlrm.evaluation.figures import Figure
+    from vlrm.evaluation.report_data import RoundReport
+
+SUMMARY = (
+    "hallucination_accuracy",
+    "reasoning_consistency",
+    "quad_accuracy",
+    "organic_accuracy",
+    "prior_breaking_accuracy",
+    "unseen_combination_accuracy",
+    "blank_image_accuracy",
+)
+TERMINAL = {
+    "hallucination_accuracy": "hallucination accuracy",
+    "reasoning_consistency": "reasoning consistency",
+    "blank_image_accuracy": "blank-image accuracy",
+}
+
+
+def with_interval(figure: Figure | None) -> str:
+    """``93.1 (90.2-95.4)`` in percent; a dash where nothing was measured."""
+    if figure is None:
+        return "-"
+    return f"{100 * figure.value:.1f} ({100 * figure.low:.1f}-{100 * figure.high:.1f})"
+
+
+def terminal_table(rounds: Sequence[RoundReport]) -> Table:
+    """One line a round: pairs offered and kept, and the headline figures in percent with 95 % intervals."""
+    table = Table(title="Rounds on the report split, % (95 % interval)", title_justify="left")
+    table.add_column("round", justify="right")
+    table.add_column("pairs offered", justify="right")
+    table.add_column("kept", justify="right")
+    for title in TERMINAL.values():
+        table.add_column(title, justify="right")
+    for one in rounds:
+        figures = [with_interval(one.figure(name)) for name in TERMINAL]
+        table.add_row(str(one.round), str(one.pairs_offered), str(one.pairs_kept), *figures)
+    return table
+
+
+def summary_json(
+    rounds: Sequence[RoundReport], seconds: float, peak_memory_mb: float, champion: str | None
+) -> dict[str, Any]:
+    """The run as JSON: figures as value, low and high (shares, not percent); null where there was no
+    truth."""
+    return {
+        "rounds": [
+            {"round": one.round, "pairs_offered": one.pairs_offered, "pairs_kept": one.pairs_kept}
+            | {name: _plain(one.figure(name)) for name in SUMMARY}
+            for one in rounds
+        ],
+        "seconds": seconds,
+        "peak_memory_mb": peak_memory_mb,
+        "champion": champion,
+    }
+
+
+def _plain(figure: Figure | None) -> dict[str, float] | None:
+    return None if figure is None else {"value": figure.value, "low": figure.low, "high": figure.high}
