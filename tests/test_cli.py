@@ -30,10 +30,13 @@ def test_rounds_come_from_the_command_line_and_a_rerun_does_nothing(project):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--params", "ruonds=2"], "there is no parameter 'ruonds'; did you mean 'rounds'."),
+        (
+            ["--params", "ruonds=2"],
+            "the configuration declares no parameter 'ruonds'; did you mean 'rounds'.",
+        ),
         (
             ["--params", "rule.step=two"],
-            "parameters are not valid: Parameter 'rule': step Input should be a valid integer",
+            "parameters are not valid: rule.step: Input should be a valid integer",
         ),
         (["--params", "data=pyproject.toml"], "cannot write to"),
         (["--pipelines", "iterat"], "Failed to find the pipeline named 'iterat'. Did you mean one of these"),

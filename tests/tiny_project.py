@@ -65,7 +65,7 @@ FILES = {
     "src/tiny/pipeline_registry.py": "from tiny.pipelines import registered as register_pipelines  # noqa: F401\n",
     "src/tiny/pipelines.py": PIPELINES,
     "conf/base/catalog.yml": CATALOG,
-    "conf/base/parameters_rule.yml": "rule: {step: 1}\n",
+    "conf/base/parameters_rule.yml": "rule: {step: 1, fail_at: 99}\n",
     "conf/local/.gitkeep": "",
     ".telemetry": "consent: false\n",
 }

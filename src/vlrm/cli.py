@@ -73,12 +73,10 @@ def _typed_parameters(text: str) -> str:
         r"Failed to instantiate (\w+) for parameter '[^']*': \d+ validation errors? for \w+", "", text
     )
     text = text.replace("Extra inputs are not permitted", "is not a known parameter")
-    lines = [line.strip() for line in text.splitlines()[1:] if line.strip()]
-    return (
-        "parameters are not valid: "
-        + " ".join(lines).removeprefix("- ").replace(":  ", ": ").rstrip(".")
-        + "."
-    )
+    text = re.sub(r" \[type=\w+, input_value=(.*?), input_type=\w+\]", r" (\1)", text)
+    lines = [line.strip().removeprefix("- ") for line in text.splitlines()[1:] if line.strip()]
+    said = re.sub(r"Parameter '([^']+)': +([\w.]+) (?=[A-Zi])", r"\1.\2: ", " ".join(lines))
+    return f"parameters are not valid: {said.rstrip('.')}."
 
 
 class Run(click.Command):

@@ -50,7 +50,9 @@ def check_names(given: Mapping[str, Any], known: Mapping[str, Any], prefix: str 
     """Refuse a parameter nobody declared, by name, with the nearest that exists."""
     for name, value in given.items():
         if name not in known:
-            raise UserError(f"there is no parameter '{prefix}{name}'{nearest(name, known, prefix)}.")
+            raise UserError(
+                f"the configuration declares no parameter '{prefix}{name}'{nearest(name, known, prefix)}."
+            )
         below = known[name]
         if isinstance(value, Mapping) and isinstance(below, Mapping) and below:
             check_names(value, below, f"{prefix}{name}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -99,7 +100,11 @@ class TrackingHooks:
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
         if self._parent:
-            self._mlflow.set_tag("error", f"{type(error).__name__}: {error}"[:_MAX_PARAMETER])
+            from mlflow import MlflowClient
+
+            told = f"{type(error).__name__}: {error}"[:_MAX_PARAMETER]
+            for run_id in {self._parent, self._children.get(self._inside or "", self._parent)}:
+                MlflowClient().set_tag(run_id, "error", told)
             self._finish("FAILED")
 
     # --- how it is done -------------------------------------------------------------------------
@@ -110,6 +115,8 @@ class TrackingHooks:
 
     @property
     def _mlflow(self) -> Any:
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing leaves the machine unasked
+        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
         import mlflow
 
         return mlflow

@@ -76,7 +76,7 @@ class LineageRunner(SequentialRunner):
     def _run(
         self,
         pipeline: Pipeline,
-        catalog: DataCatalog,
+        catalog: Any,
         hook_manager: PluginManager | None = None,
         run_id: str | None = None,
     ) -> None:

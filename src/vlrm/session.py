@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
-from kedro.runner import AbstractRunner, SequentialRunner
+from kedro.runner import SequentialRunner
 
 from vlrm.runner import LineageRunner
 
@@ -21,10 +21,10 @@ class VlrmSession(KedroSession):
     """Swaps Kedro's sequential runner for :class:`vlrm.runner.LineageRunner`; other runners stay as they
     are."""
 
-    def run(self, *args: Any, runner: AbstractRunner | None = None, **kwargs: Any) -> dict[str, Any]:
-        if runner is None or type(runner) is SequentialRunner:
-            runner = LineageRunner(self._project_path, whole=_main_pipeline)
-        return super().run(*args, runner=runner, **kwargs)
+    def run(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        if kwargs.get("runner") is None or type(kwargs["runner"]) is SequentialRunner:
+            kwargs["runner"] = LineageRunner(self._project_path, whole=_main_pipeline)
+        return super().run(*args, **kwargs)
 
 
 def _main_pipeline() -> Pipeline | None:

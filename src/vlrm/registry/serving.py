@@ -41,7 +41,7 @@ class RewardModelService(mlflow.pyfunc.PythonModel):
                 model_input[list(COLUMNS)].itertuples(index=False, name=None)
             )
         ]
-        rewards = self._scorer.rewards(rows) if rows else []
+        rewards: Any = self._scorer.rewards(rows) if rows else []
         return pd.DataFrame({"reward": [float(reward) for reward in rewards]})
 
 
