@@ -1,4 +1,4 @@
-"""Choose pairs so that neither length nor single words give the order away."""
+"""Choose pairs so that neither length nor wording gives the order away."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
-from scipy.sparse import csr_matrix, hstack
-from sklearn.feature_extraction.text import CountVectorizer
+import polars as pl
 
-from vlrm.evaluation.judged import WORD
+from vlrm.evaluation.baselines import length_margin, text_only_margin
+from vlrm.evaluation.outcomes import credit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PER_PROMPT = 2
-LOOK_AT = 64
-LENGTH_WEIGHT = 3.0
 
 
 def balanced_choice(
@@ -26,47 +23,39 @@ def balanced_choice(
     rng: np.random.Generator,
     taken: Sequence[dict[str, Any]] = (),
 ) -> list[dict[str, Any]]:
-    """Up to ``wanted`` pairs of ``pool`` (keys chosen, rejected, _of) whose differences add up to as little
-    as possible.
+    """Up to ``wanted`` pairs of ``pool`` (keys chosen, rejected, _of: the prompt), balanced as far as the
+    pool allows.
 
-    Greedy herding: of a few random pairs, the one is taken whose difference vector (1- and 2-grams, and which
-    side is longer) points most against the sum of those taken before. At most two pairs share a prompt
-    (``_of``).
+    Takes turns between four kinds of pair: the shorter or the longer side is right, and a text-only
+    classifier trained on the rest of the pool has it right or wrong; so either guess stands near one half.
+    (Making word differences cancel exactly would over-balance: a classifier then does far *worse* than a coin
+    on held-out folds.) At most two pairs share a prompt, those in ``taken`` included.
     """
     if wanted <= 0 or not pool:
         return []
-    rows = list(pool)
-    features = _directions([*rows, *taken])
-    total = np.asarray(features[len(rows) :].sum(axis=0)).ravel()
+    frame = pl.DataFrame({side: [item[side] for item in pool] for side in ("chosen", "rejected")})
+    prompts = np.unique([item["_of"] for item in pool], return_inverse=True)[1]
+    shorter = np.sign(length_margin(frame)).astype(int)
+    guess = np.nan_to_num(credit(text_only_margin(frame, prompts, seed=0)), nan=0.5)
+    waiting: dict[tuple[int, float], list[int]] = {}
+    for index in rng.permutation(len(pool)):
+        waiting.setdefault((int(shorter[index]), float(guess[index])), []).append(int(index))
     used = Counter(item["_of"] for item in taken)
-    left = list(range(len(rows)))
+    tally = np.zeros(2)
     chosen: list[dict[str, Any]] = []
-    while left and len(chosen) < wanted:
-        looked = rng.choice(len(left), min(LOOK_AT, len(left)), replace=False)
-        place = int(looked[np.argmin(features[[left[i] for i in looked]] @ total)])
-        left[place], left[-1] = left[-1], left[place]
-        index = left.pop()
-        item = rows[index]
-        if used[item["_of"]] >= PER_PROMPT:
-            continue
-        used[item["_of"]] += 1
-        chosen.append(item)
-        total += features[[index]].toarray().ravel()
+    while waiting and len(chosen) < wanted:
+        # The kind of pair that brings both tallies (shorter right, classifier right) nearest to even.
+        kind = min(waiting, key=lambda k: (float(np.square(tally + _votes(k)).sum()), -len(waiting[k])))
+        item = pool[waiting[kind].pop()]
+        if not waiting[kind]:
+            del waiting[kind]
+        if used[item["_of"]] < PER_PROMPT:
+            used[item["_of"]] += 1
+            tally += _votes(kind)
+            chosen.append(item)
     return chosen
 
 
-def _directions(items: Sequence[dict[str, Any]]) -> csr_matrix:
-    """Unit difference vectors [items, features], with one heavy feature for which side is longer."""
-    texts = [item["chosen"] for item in items] + [item["rejected"] for item in items]
-    counts = (
-        CountVectorizer(ngram_range=(1, 2), token_pattern=WORD.pattern)
-        .fit_transform(texts)
-        .astype(np.float64)
-    )
-    difference = csr_matrix(counts[: len(items)] - counts[len(items) :])
-    norms = np.sqrt(np.asarray(difference.multiply(difference).sum(axis=1)).ravel())
-    scaled = difference.multiply(1 / np.maximum(norms, 1e-12)[:, None])
-    longer: npt.NDArray[np.float64] = np.sign(
-        [len(WORD.findall(item["chosen"])) - len(WORD.findall(item["rejected"])) for item in items]
-    ).astype(np.float64)
-    return csr_matrix(hstack([scaled, csr_matrix(LENGTH_WEIGHT * longer[:, None])]))
+def _votes(kind: tuple[int, float]) -> np.ndarray:
+    """+1 where a guess is right, -1 where it is wrong, 0 where it is undecided: (length, classifier)."""
+    return np.array([kind[0], 2 * kind[1] - 1])

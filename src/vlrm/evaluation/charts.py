@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 WIDTH = 460
 CHARACTER = 7.6
@@ -174,7 +174,7 @@ def dot_chart(
     return _svg(title, bottom + 26, parts)
 
 
-def histogram(title: str, samples: dict[str, Sequence[float]], x_title: str, bins: int = 28) -> str:
+def histogram(title: str, samples: Mapping[str, Sequence[float]], x_title: str, bins: int = 28) -> str:
     """Overlaid histograms as shares of each sample; the line at zero parts right from wrong."""
     parts, used = _legend(list(samples), 14)
     every = np.concatenate([np.asarray(values, dtype=float) for values in samples.values()])

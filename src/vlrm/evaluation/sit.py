@@ -1,0 +1,95 @@
+"""Lets a reward model sit the exam: rewards of every item as it is, with the image blank, and with it
+swapped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from vlrm.critiques import grammar
+from vlrm.evaluation.outcomes import PLAIN
+from vlrm.policy.local import Sampling, generate
+from vlrm.reward.model import RewardModel, Row
+from vlrm.reward.scoring import critique_requests, score
+from vlrm.schema import SCORES
+from vlrm.vlm import BLANK, Vlm
+
+Say = Callable[[str], None]
+SIDES = ("chosen", "rejected")
+
+
+def sit(
+    model: RewardModel,
+    critic: Vlm,
+    items: Sequence[dict[str, Any]],
+    view: str,
+    samples: int,
+    sampling: Sampling,
+    seed: int,
+    say: Say,
+) -> list[dict[str, Any]]:
+    """SCORES rows of ``items`` under one view: the plain reward, and one row per critique seed.
+
+    Critiques are sampled under the same view, without evidence: a blank image is blank for the critic too.
+    """
+    shown = images_under(view, items, seed)
+    sides = [
+        (f"{item['item_id']}-{side}", image, item["question"], item[side])
+        for item, image in zip(items, shown, strict=True)
+        for side in SIDES
+    ]
+    plain = score(model, [Row(image, question, text) for _, image, question, text in sides])
+    say(f"{view}: {len(sides)} responses scored")
+    rows = [_row(item, view, PLAIN, plain[2 * i : 2 * i + 2], (None, None)) for i, item in enumerate(items)]
+    if samples == 0:
+        return rows
+    texts = generate(critic, list(critique_requests(sides, range(samples), seed)), sampling)
+    say(f"{view}: {len(texts)} critiques read")
+    carried = [
+        Row(image, question, text, grammar.without_verdict(texts[j * samples + m]))
+        for j, (_, image, question, text) in enumerate(sides)
+        for m in range(samples)
+    ]
+    rewards = score(model, carried).reshape(len(items), 2, samples)
+    verdicts = np.array([_verdict(text) for text in texts], dtype=object).reshape(len(items), 2, samples)
+    for i, item in enumerate(items):
+        rows += [_row(item, view, m, rewards[i, :, m], verdicts[i, :, m]) for m in range(samples)]
+    return rows
+
+
+def images_under(view: str, items: Sequence[dict[str, Any]], seed: int) -> list[str]:
+    """Image reference of each item: its own, its uniform mean colour, or another item's (never its
+    quad's)."""
+    own = [item["image_sha256"] for item in items]
+    if view == "image":
+        return own
+    if view == "blank":
+        return [BLANK + image for image in own]
+    family = {item["image_sha256"]: item["quad_id"] or item["image_sha256"] for item in items}
+    names = sorted(set(own))
+    rng = np.random.default_rng(seed)
+    other = {}
+    for image in names:
+        strangers = [name for name in names if name != image and family[name] != family[image]] or names
+        other[image] = strangers[rng.integers(len(strangers))]
+    return [other[image] for image in own]
+
+
+def score_table(rows: Sequence[dict[str, Any]]) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), SCORES)
+
+
+def _verdict(text: str) -> str | None:
+    found = grammar.parse(text)
+    return None if isinstance(found, grammar.Refusal) else found.verdict
+
+
+def _row(item: dict[str, Any], view: str, sample: int, rewards: Any, verdicts: Any) -> dict[str, Any]:
+    return {
+        "item_id": item["item_id"], "view": view, "sample": sample,
+        "chosen_reward": float(rewards[0]), "rejected_reward": float(rewards[1]),
+        "chosen_verdict": verdicts[0], "rejected_verdict": verdicts[1],
+    }  # fmt: skip
