@@ -1,0 +1,116 @@
+"""From configuration to experts: a list of names with settings, checked before anything runs."""
+
+from __future__ import annotations
+
+import difflib
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vlrm.errors import UserError
+from vlrm.experts.base import Expert
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXPERTS = {
+    "detector": "vlrm.experts.detector:Detector",
+    "colour": "vlrm.experts.colour:Colour",
+    "pattern": "vlrm.experts.pattern:Pattern",
+    "size": "vlrm.experts.size:Size",
+    "ocr": "vlrm.experts.ocr:Ocr",
+}
+"""Name -> module:class. The module is imported when the expert is built, so an unused one costs nothing."""
+
+
+class ExpertConfig(BaseModel):
+    """One expert: a known name, or ``package.module:Class`` of your own, and its settings.
+
+    YAML::
+
+        experts:
+          - name: detector
+            settings: {confidence: 0.3}
+          - name: colour
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+EMBEDDED = tuple(ExpertConfig(name=name) for name in ("detector", "colour", "pattern", "size", "ocr"))
+"""The experts of the embedded world. Order matters: detectors first, then what describes their objects."""
+
+
+def build_experts(configured: Sequence[ExpertConfig | dict[str, Any]] = EMBEDDED) -> list[Expert]:
+    """The experts in their order.
+
+    Raises:
+        UserError: an unknown name or setting, a setting out of range, an expert twice, or no expert at all.
+    """
+    if not configured:
+        raise UserError(f"The list of experts is empty: name at least one of {', '.join(EXPERTS)}.")
+    experts: list[Expert] = []
+    for entry in configured:
+        config = entry if isinstance(entry, ExpertConfig) else _entry(entry)
+        if any(expert.name == config.name for expert in experts):
+            raise UserError(
+                f"The expert {config.name} is listed twice: keep one entry, with the settings you want."
+            )
+        experts.append(_build(config))
+    return experts
+
+
+def _entry(raw: Any) -> ExpertConfig:
+    try:
+        return ExpertConfig.model_validate(raw)
+    except ValidationError as error:
+        raise UserError(
+            f"The expert entry {raw!r} is not right ({_first(error)}): write name and settings."
+        ) from error
+
+
+def _build(config: ExpertConfig) -> Expert:
+    kind = _class(config.name)
+    if not hasattr(kind, "settings_type"):
+        raise UserError(
+            f"The expert {config.name} has no settings_type: see vlrm.experts.base.Expert for its form."
+        )
+    try:
+        settings = kind.settings_type.model_validate(config.settings)
+    except ValidationError as error:
+        known = ", ".join(kind.settings_type.model_fields)
+        raise UserError(
+            f"A setting of the expert {config.name} is not right ({_first(error)}): its settings are {known}."
+        ) from error
+    expert = kind(settings)
+    if not isinstance(expert, Expert):
+        raise UserError(
+            f"The expert {config.name} lacks name, fingerprint or annotate: see vlrm.experts.base.Expert."
+        )
+    return expert
+
+
+def _class(name: str) -> Any:
+    address = EXPERTS.get(name, name)
+    if ":" not in address:
+        close = difflib.get_close_matches(name, EXPERTS, 1)
+        guess = f" Did you mean {close[0]}?" if close else ""
+        raise UserError(
+            f"There is no expert {name!r}: known are {', '.join(EXPERTS)}, "
+            f"or your own as package.module:Class.{guess}"
+        )
+    module, _, attribute = address.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UserError(
+            f"The expert {name!r} cannot be imported ({error}): check module and class."
+        ) from error
+
+
+def _first(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
