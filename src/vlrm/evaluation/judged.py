@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import polars as pl
 
 from vlrm.claims.extract import extract_claims
 from vlrm.claims.truth import bind, holds
 from vlrm.scenes.world import UNSEEN, USUAL, Scene
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
 
     from vlrm.schema import Claim, SeenObject
 
+TRUTH = {
+    "response_id": pl.String,
+    "prompt_id": pl.String,
+    "image_sha256": pl.String,
+    "sample": pl.Int64,
+    "false_claims": pl.Int64,
+    "true_claims": pl.Int64,
+}
 WORD = re.compile(r"\w+|[^\w\s]")
 
 
@@ -93,6 +105,17 @@ def _prior(claim: Claim, scene: Scene) -> str | None:
     return "prior_breaking" if claim.value == usual else None
 
 
-def facts(judged: Judged) -> dict[str, Any]:
-    """Counts a best-of-N table needs."""
-    return {"false_claims": judged.false_count, "true_claims": judged.true_count}
+def truth_counts(prompts: pa.Table, scenes: Mapping[str, Scene], responses: pa.Table) -> pl.DataFrame:
+    """False and true claims of every response whose scene is known: what best-of-N needs beside the rewards.
+
+    Columns response_id, prompt_id, image_sha256, sample, false_claims, true_claims.
+    """
+    ids, said = prompts["prompt_id"].to_pylist(), prompts["question"].to_pylist()
+    questions = dict(zip(ids, said, strict=True))
+    rows = []
+    for row in responses.select(["response_id", "prompt_id", "image_sha256", "sample", "text"]).to_pylist():
+        text, scene = row.pop("text"), scenes.get(row["image_sha256"])
+        if scene is not None:
+            judged = judge(text, questions[row["prompt_id"]], scene.seen())
+            rows.append(row | {"false_claims": judged.false_count, "true_claims": judged.true_count})
+    return pl.DataFrame(rows, schema=TRUTH)
