@@ -1,0 +1,75 @@
+"""The acceptance rule's constants, and the threshold on q+ with a stated bound on its error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Rule(BaseModel):
+    """What a pair must satisfy to be kept, and what the kept set is made of."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    alpha: float = Field(0.03, gt=0, lt=1, description="bound on the label error of kept pairs")
+    tau_default: float = Field(0.95, ge=0.5, le=1, description="threshold where calibration pairs do not suffice")
+    min_calibration_pairs: int = Field(100, ge=1)
+    verifiable: float = Field(0.8, ge=0, le=1, description="least share of differing claims with a verdict")
+    chosen_floor: float = Field(0.3, ge=0, le=1, description="no claim of the chosen side may be less probable")
+    rejected_ceiling: float = Field(0.15, ge=0, le=1, description="one differing claim must be at most so probable")
+    veto_margin: float = Field(3.0, ge=0)
+    veto_unless: float = Field(0.99, ge=0, le=1, description="evidence this sure is not vetoed")
+    length_low: float = Field(0.8, gt=0)
+    length_high: float = Field(1.25, gt=0)
+    budget: int = Field(1000, gt=0, description="pairs a round keeps at most")
+    hard_share: float = Field(0.5, ge=0, le=1)
+    hard_below: float = Field(1.0, description="reward margins below this are hard; negative ones are wrong")
+    quad_share: float = Field(0.5, ge=0, le=1)
+    candidates_share: float = Field(0.3, ge=0, le=1, description="least share of pairs nobody edited")
+    margin_scale: float = Field(0.25, ge=0)
+
+
+def error_bound(errors: int, pairs: int, confidence: float = 0.95) -> float:
+    """One-sided Clopper-Pearson upper bound on an error rate of which ``errors`` of ``pairs`` were seen."""
+    from scipy.stats import beta
+
+    if pairs == 0 or errors >= pairs:
+        return 1.0
+    return float(beta.ppf(confidence, errors + 1, pairs - errors))
+
+
+def calibrate_tau(
+    q_plus: Sequence[float] | NDArray[Any],
+    correct: Sequence[bool] | NDArray[Any],
+    alpha: float,
+    min_pairs: int = 100,
+    default: float = 0.95,
+) -> float:
+    """The smallest threshold whose error bound on calibration pairs is at most ``alpha``.
+
+    ``default`` is returned where fewer than ``min_pairs`` pairs are given, or where no threshold meets the bound.
+    Below one half the sides would be the other way round, so no threshold lies there.
+    """
+    scores = np.asarray(q_plus, dtype=float)
+    right = np.asarray(correct, dtype=bool)
+    if scores.shape != right.shape:
+        raise ValueError(f"{scores.size} values of q_plus but {right.size} of correct")
+    if scores.size < min_pairs:
+        return default
+    from scipy.stats import beta
+
+    order = np.argsort(-scores, kind="stable")
+    descending = scores[order]
+    pairs = np.arange(1, len(order) + 1)
+    errors = np.cumsum(~right[order])
+    # A threshold takes all pairs of equal q+ or none of them.
+    ends = np.append(descending[1:] != descending[:-1], True) & (descending >= 0.5) & (errors < pairs)
+    if not ends.any():
+        return default
+    bounds = beta.ppf(0.95, errors[ends] + 1, pairs[ends] - errors[ends])
+    meets = descending[ends][bounds <= alpha]
+    return float(meets.min()) if meets.size else default

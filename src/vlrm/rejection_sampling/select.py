@@ -1,0 +1,180 @@
+"""The acceptance tests in their order, quads kept whole, the budget spent, and the weights of what is kept."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from vlrm.rejection_sampling.budget import spend
+from vlrm.rejection_sampling.rule import Rule
+from vlrm.schema import PAIRS, WATERFALL
+
+TESTS = (
+    "undecided",
+    "unverifiable",
+    "chosen_doubtful",
+    "rejected_not_clearly_false",
+    "vetoed",
+    "length",
+    "duplicate",
+    "quad_incomplete",
+    "budget",
+)
+"""In the order in which they are made: a pair counts for the first it fails."""
+SOURCES = ("candidates", "counterfactual")
+SIMILAR = 0.8
+_WORD = re.compile(r"\w+")
+Texts = tuple[str, str, str]
+"""Image hash, chosen text, rejected text."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """``all``: every pair with its first failed test; ``audit``: the vetoed ones, for people to look at."""
+
+    kept: pa.Table
+    all: pa.Table
+    audit: pa.Table
+    waterfall: pa.Table
+
+
+def select_pairs(
+    offered: pa.Table,
+    rule: Rule,
+    tau: float,
+    reward_margin: Mapping[str, float] | None = None,
+    text_margin: Mapping[str, float] | None = None,
+    kept_texts: Iterable[Texts] = (),
+    seed: int = 0,
+) -> Selection:
+    """Apply the rule to offered pairs (:data:`vlrm.rejection_sampling.offer.OFFERED`).
+
+    ``reward_margin``: reward of chosen minus rejected by pair id, from a temperature-scaled reward model that never
+    trained on the pair's image; it vetoes and says what is hard, it never relabels. ``text_margin``: the same from
+    a text-only model, for the weights. ``kept_texts``: pairs kept before, of which no near duplicate is kept. The
+    same input and seed give the same result, whatever the order of the rows.
+    """
+    rows: list[dict[str, Any]] = sorted(offered.to_pylist(), key=lambda row: row["pair_id"])
+    for row in rows:
+        row["reward_margin"] = (reward_margin or {}).get(row["pair_id"])
+        row["refused"] = _first_failed(row, rule, tau)
+    _drop_duplicates(rows, kept_texts)
+    _drop_broken_quads(rows)
+    rng = np.random.default_rng(seed)
+    keep = spend([row for row in rows if row["refused"] is None], rule, rng)
+    for row in rows:
+        if row["refused"] is None and row["pair_id"] not in keep:
+            row["refused"] = "budget"
+    _weigh(rows, rule, text_margin or {})
+    kept = [row for row in rows if row["refused"] is None]
+    return Selection(
+        kept=_table(kept),
+        all=_table(rows),
+        audit=_table([row for row in rows if row["refused"] == "vetoed"]),
+        waterfall=waterfall(rows),
+    )
+
+
+def waterfall(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """For each source: what was offered, what each test refused and left, and what was kept."""
+    counts: dict[str, defaultdict[str | None, int]] = {source: defaultdict(int) for source in SOURCES}
+    for row in rows:
+        counts[row["source"]][row["refused"]] += 1
+    lines = []
+    for source, refused in counts.items():
+        left = sum(refused.values())
+        lines.append({"source": source, "test": "offered", "refused": 0, "left": left})
+        for test in TESTS:
+            left -= refused[test]
+            lines.append({"source": source, "test": test, "refused": refused[test], "left": left})
+        lines.append({"source": source, "test": "kept", "refused": 0, "left": left})
+    return pa.Table.from_pylist(lines, schema=WATERFALL)
+
+
+def _first_failed(row: Mapping[str, Any], rule: Rule, tau: float) -> str | None:
+    reward = row["reward_margin"]
+    checks: tuple[tuple[str, Callable[[], bool]], ...] = (
+        ("undecided", lambda: row["q_plus"] < tau or row["q_plus"] <= row["q_minus"]),
+        ("unverifiable", lambda: row["verifiable"] < rule.verifiable),
+        ("chosen_doubtful", lambda: row["chosen_lowest"] < rule.chosen_floor),
+        ("rejected_not_clearly_false", lambda: row["rejected_lowest"] > rule.rejected_ceiling),
+        (
+            "vetoed",
+            lambda: reward is not None and reward < -rule.veto_margin and row["q_plus"] < rule.veto_unless,
+        ),
+        ("length", lambda: not rule.length_low <= row["length_ratio"] <= rule.length_high),
+    )
+    return next((name for name, fails in checks if fails()), None)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(_WORD.findall(text.lower()))
+
+
+def _drop_duplicates(rows: list[dict[str, Any]], kept_texts: Iterable[Texts]) -> None:
+    """A near duplicate: same image, the two sides differ by the same words, and each side is worded alike."""
+    known: defaultdict[tuple[str, frozenset[str], frozenset[str]], list[tuple[frozenset[str], frozenset[str]]]]
+    known = defaultdict(list)
+
+    def place(image: str, chosen: str, rejected: str) -> tuple[Any, tuple[frozenset[str], frozenset[str]]]:
+        a, b = _words(chosen), _words(rejected)
+        return (image, a - b, b - a), (a, b)
+
+    for image, chosen, rejected in kept_texts:
+        key, sides = place(image, chosen, rejected)
+        known[key].append(sides)
+    for row in rows:
+        if row["refused"] is not None:
+            continue
+        key, sides = place(row["image_sha256"], row["chosen"], row["rejected"])
+        if any(_alike(sides[0], a) and _alike(sides[1], b) for a, b in known[key]):
+            row["refused"] = "duplicate"
+        else:
+            known[key].append(sides)
+
+
+def _alike(a: frozenset[str], b: frozenset[str]) -> bool:
+    union = len(a | b)
+    return union == 0 or len(a & b) / union >= SIMILAR
+
+
+def _drop_broken_quads(rows: list[dict[str, Any]]) -> None:
+    """A quad whose other pair was refused, or that prefers the same text on both images, teaches the shortcut."""
+    quads: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        if row["quad_id"] is not None:
+            quads[row["quad_id"]].append(row)
+    for pairs in quads.values():
+        whole = all(row["refused"] is None for row in pairs)
+        if len(pairs) > 1 and not (whole and len(pairs) == 2 and pairs[0]["chosen"] == pairs[1]["rejected"]):
+            for row in pairs:
+                row["refused"] = row["refused"] or "quad_incomplete"
+
+
+def _weigh(rows: list[dict[str, Any]], rule: Rule, text_margin: Mapping[str, float]) -> None:
+    """Weights of mean 1: surer pairs more, pairs that a text-only model gets right less; severity margins."""
+    kept = [row for row in rows if row["refused"] is None]
+    raw = []
+    for row in kept:
+        easy = _sigmoid(text_margin.get(row["pair_id"], 0.0))
+        raw.append((row["q_plus"] - row["q_minus"]) * min(1.75, max(0.25, 2 * (1 - easy))))
+    mean = sum(raw) / len(raw) if raw else 1.0
+    for row in rows:
+        row["margin"] = rule.margin_scale * row["severity"]
+    for row, weight in zip(kept, raw, strict=True):
+        row["weight"] = weight / mean
+
+
+def _sigmoid(value: float) -> float:
+    return 1 / (1 + math.exp(-max(-500.0, min(500.0, value))))
+
+
+def _table(rows: list[dict[str, Any]]) -> pa.Table:
+    return pa.Table.from_pylist(rows, schema=PAIRS)
