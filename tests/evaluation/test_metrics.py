@@ -231,6 +231,12 @@ def test_gains_are_paired_by_item():
     means = [value(evaluate(o, "plain", draws=20), "hallucination_accuracy") for o in (ours, theirs)]
     assert difference.value == pytest.approx(means[0] - means[1])
     assert difference.low > 0
+    assert "critique_wrong_accuracy" not in found
+    half = np.arange(len(exam)) % 2 == 0
+    assert (
+        gains(ours, "plain", theirs, "plain", balanced=half, draws=50)["blank_image_accuracy"].n
+        < found["blank_image_accuracy"].n
+    )
     assert gains(ours, "plain", ours, "plain", draws=50)["quad_accuracy"].high == 0.0
     with pytest.raises(ValueError, match="one exam"):
         gains(

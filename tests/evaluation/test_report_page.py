@@ -75,7 +75,7 @@ def made_up(images: Path) -> ReportData:
     return ReportData(
         subtitle="Made-up figures of realistic shape.",
         rounds=rounds,
-        gains=gains(every[-1][0], "critiques", every[0][0], "plain", draws=300),
+        gains=gains(every[-1][0], "critiques", every[0][0], "plain", balanced=balanced, draws=300),
         baselines=floors,
         best_of_n=best_of_n(pl.DataFrame(table), draws=200),
         mistakes=worst_mistakes(*every[-1], images=images),

@@ -14,6 +14,7 @@ from vlrm.evaluation.outcomes import Outcomes, Readout, View, credit
 
 CONSISTENCY_SEEDS = 2
 CONSISTENCY_WORDINGS = 3
+UNPAIRED = frozenset({"critique_wrong_accuracy"})
 
 
 def choose_readout(gate: Outcomes) -> Readout:
@@ -114,15 +115,22 @@ def gains(
     readout: Readout,
     theirs: Outcomes,
     their_readout: Readout,
+    *,
+    balanced: np.ndarray | None = None,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> dict[str, Figure]:
-    """Paired differences ours - theirs of every figure both have, on one exam (rows in the same order)."""
+    """Paired differences ours - theirs of every figure both have, on one exam (rows in the same order).
+
+    Without ``critique_wrong_accuracy``: each model's critiques err on other pairs. ``balanced``: as in evaluate.
+    """
     if ours.exam["item_id"].to_list() != theirs.exam["item_id"].to_list():
         raise ValueError("paired differences need two scorings of one exam")
     resampler = Resampler(ours.clusters, draws, seed)
-    left, right = item_values(ours, readout), item_values(theirs, their_readout)
-    found = {name: paired_difference(left[name], right[name], resampler) for name in left}
+    left, right = item_values(ours, readout, balanced), item_values(theirs, their_readout, balanced)
+    found = {
+        name: paired_difference(left[name], right[name], resampler) for name in left if name not in UNPAIRED
+    }
     return {name: figure for name, figure in found.items() if figure is not None}
 
 
