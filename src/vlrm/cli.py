@@ -84,6 +84,8 @@ class Run(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         warnings.filterwarnings("ignore", message="Option '--pipeline' is deprecated")
+        # the names of a round carry its namespace, as they should
+        warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
         try:
             return super().invoke(ctx)
         except Exception as error:
