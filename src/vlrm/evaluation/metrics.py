@@ -127,7 +127,8 @@ def gains(
     if ours.exam["item_id"].to_list() != theirs.exam["item_id"].to_list():
         raise ValueError("paired differences need two scorings of one exam")
     resampler = Resampler(ours.clusters, draws, seed)
-    left, right = item_values(ours, readout, balanced), item_values(theirs, their_readout, balanced)
+    left = item_values(ours, readout, balanced)
+    right = item_values(theirs, their_readout, balanced)
     found = {
         name: paired_difference(left[name], right[name], resampler) for name in left if name not in UNPAIRED
     }
