@@ -122,7 +122,8 @@ def gains(
 ) -> dict[str, Figure]:
     """Paired differences ours - theirs of every figure both have, on one exam (rows in the same order).
 
-    Without ``critique_wrong_accuracy``: each model's critiques err on other pairs. ``balanced``: as in evaluate.
+    Without ``critique_wrong_accuracy``: each model's critiques err on other pairs. ``balanced``: as in
+    evaluate.
     """
     if ours.exam["item_id"].to_list() != theirs.exam["item_id"].to_list():
         raise ValueError("paired differences need two scorings of one exam")
