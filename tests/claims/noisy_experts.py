@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
 from vlrm.claims.vocabulary import EMBEDDED
 from vlrm.schema import SeenObject
 
+if TYPE_CHECKING:
+    import numpy as np
 
-def noisy(truth: list[SeenObject], rng: np.random.Generator, miss: float = 0.06, wrong: float = 0.06) -> list[SeenObject]:
+
+def noisy(
+    truth: list[SeenObject], rng: np.random.Generator, miss: float = 0.06, wrong: float = 0.06
+) -> list[SeenObject]:
     """Misses and invents objects, jitters boxes, confuses values; scores are lower where it errs."""
     seen = []
     for thing in truth:
@@ -21,7 +26,10 @@ def noisy(truth: list[SeenObject], rng: np.random.Generator, miss: float = 0.06,
         for name, (value, _) in thing.attributes.items():
             if name == "text":
                 if rng.random() < 0.85:
-                    attributes[name] = (value if rng.random() < 0.95 else value[:-1] + "X", float(rng.uniform(0.6, 1)))
+                    attributes[name] = (
+                        value if rng.random() < 0.95 else value[:-1] + "X",
+                        float(rng.uniform(0.6, 1)),
+                    )
                 continue
             if rng.random() < wrong:
                 others = [v for v in EMBEDDED.values(name) if v != value]
@@ -33,5 +41,9 @@ def noisy(truth: list[SeenObject], rng: np.random.Generator, miss: float = 0.06,
         x, y = rng.uniform(0.2, 0.8, 2)
         noun = str(rng.choice(list(EMBEDDED.nouns)))
         colour = str(rng.choice(EMBEDDED.values("colour")))
-        seen.append(SeenObject(noun, (x, y, x + 0.1, y + 0.1), float(rng.beta(2, 3)), {"colour": (colour, 0.5)}, "ghost"))
+        seen.append(
+            SeenObject(
+                noun, (x, y, x + 0.1, y + 0.1), float(rng.beta(2, 3)), {"colour": (colour, 0.5)}, "ghost"
+            )
+        )
     return seen

@@ -1,4 +1,5 @@
-"""Edits: one claim changed, false by the evidence, fluent, of the same length, and matched in their values."""
+"""Edits: one claim changed, false by the evidence, fluent, of the same length, and matched in their
+values."""
 
 from __future__ import annotations
 
@@ -18,7 +19,9 @@ from vlrm.scenes.world import sample_scene
 from vlrm.schema import SeenObject
 
 
-def thing(noun: str, x: float, colour: str, size: str = "medium", pattern: str = "plain", text: str = "") -> SeenObject:
+def thing(
+    noun: str, x: float, colour: str, size: str = "medium", pattern: str = "plain", text: str = ""
+) -> SeenObject:
     known = {"colour": (colour, 1.0), "size": (size, 1.0), "pattern": (pattern, 1.0)}
     if text:
         known["text"] = (text, 1.0)
@@ -48,7 +51,10 @@ def test_relation_count_and_text_edits() -> None:
     assert reachable("The star is to the left of the ball.", kinds=["relation"]) == {
         "The star is to the right of the ball."
     }
-    assert reachable("There are two rings.", kinds=["count"]) == {"There is one ring.", "There are three rings."}
+    assert reachable("There are two rings.", kinds=["count"]) == {
+        "There is one ring.",
+        "There are three rings.",
+    }
     assert reachable("I count 4 objects.", kinds=["count"]) == {"I count 3 objects.", "I count 5 objects."}
     assert reachable("There is one ball.", kinds=["count"]) == {"There are two balls."}
     labels = reachable('The ball says "TEA".', kinds=["text"])
@@ -61,7 +67,9 @@ def test_attribute_edits_keep_form_and_article() -> None:
     assert "I can see a blue star." in found
     assert not any("red" in text for text in found)
     assert reachable("A ball with stripes.", kinds=["attribute"]) == {"A ball with dots."}
-    assert "Large." in reachable("Small.", "What size is the star?") | reachable("Small.", "What size is the star?")
+    assert "Large." in reachable("Small.", "What size is the star?") | reachable(
+        "Small.", "What size is the star?"
+    )
 
 
 def test_object_edits_follow_the_object_through_the_text() -> None:
@@ -112,10 +120,22 @@ def test_edits_of_free_answers_are_single_false_matched_and_deterministic() -> N
         seed = int(rng.integers(1 << 30))
         before = balance.copy()
         found = propose(
-            text, claims, chances, objects, np.random.default_rng(seed), question=question.text, balance=balance
+            text,
+            claims,
+            chances,
+            objects,
+            np.random.default_rng(seed),
+            question=question.text,
+            balance=balance,
         )
         again = propose(
-            text, claims, chances, objects, np.random.default_rng(seed), question=question.text, balance=before
+            text,
+            claims,
+            chances,
+            objects,
+            np.random.default_rng(seed),
+            question=question.text,
+            balance=before,
         )
         assert found == again
         answers += bool(found)

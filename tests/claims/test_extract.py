@@ -66,7 +66,10 @@ STATEMENTS = [
     ("The star is not red but yellow.", ["star", "not star is red", "star is yellow"]),
     ("The star is neither striped nor dotted.", ["star", "not star is striped", "not star is dotted"]),
     ("The star and the ball are red.", ["star", "ball", "star is red", "ball is red"]),
-    ("The ball, which is big, is above the ring.", ["ball", "ball is large", "large ball above ring", "ring"]),
+    (
+        "The ball, which is big, is above the ring.",
+        ["ball", "ball is large", "large ball above ring", "ring"],
+    ),
     ("There is a violet pyramid with stripes.", ["cone", "cone is purple", "cone is striped"]),
     ("A star, yellow and tiny.", ["star", "star is yellow", "star is small"]),
     ("There are two small red balls.", ["2 small red ball"]),
@@ -75,7 +78,10 @@ STATEMENTS = [
     ("Two of the three rings are red.", ["3 ring", "2 red ring"]),
     ("There are two balls. One is red and the other is blue.", ["2 ball", "ball is red", "ball is blue"]),
     ("The ball is to the left of the cone.", ["ball", "cone", "ball left of cone"]),
-    ("The ball sits on the right side of the red cone.", ["ball", "cone", "cone is red", "ball right of red cone"]),
+    (
+        "The ball sits on the right side of the red cone.",
+        ["ball", "cone", "cone is red", "ball right of red cone"],
+    ),
     ("You can find the box beneath the pyramid.", ["box", "cone", "box below cone"]),
     ("The box is not above the ring.", ["box", "ring", "not box above ring"]),
     ("To the left of the ball is a star.", ["ball", "star", "star left of ball"]),
@@ -88,7 +94,10 @@ STATEMENTS = [
     ),
     ('The box is labelled "TEA".', ["box", "box says TEA"]),
     ("A box with the word TEA on it.", ["box", "box says TEA"]),
-    ("A box that reads 'TEA' and a cone with a tag saying “GO”.", ["box", "box says TEA", "cone", "cone says GO"]),
+    (
+        "A box that reads 'TEA' and a cone with a tag saying “GO”.",
+        ["box", "box says TEA", "cone", "cone says GO"],
+    ),
     ('There is a tag saying "SKY" on the ball.', ["ball", "ball says SKY"]),
     ('The label on the box says "42".', ["box", "box says 42"]),
     ("The box says TEA.", ["box", "box says TEA"]),
@@ -126,7 +135,11 @@ ANSWERS = [
     ("Where is the ball relative to the cone?", "It is to the right of the cone.", ["ball right of cone"]),
     ("Where is the ball relative to the cone?", "It is above it.", ["ball above cone"]),
     ("Is the ball left of the cone?", "Yes.", ["ball left of cone"]),
-    ("Is the ball left of the cone?", "No, it is right of the cone.", ["not ball left of cone", "ball right of cone"]),
+    (
+        "Is the ball left of the cone?",
+        "No, it is right of the cone.",
+        ["not ball left of cone", "ball right of cone"],
+    ),
     ("What does the label on the box say?", "TEA", ["box says TEA"]),
     ("What does the label on the box say?", 'It says "TEA".', ["box says TEA"]),
     ("What is written on the box?", "The tag says 42.", ["box says 42"]),
@@ -180,7 +193,10 @@ def test_true_answers_of_the_world_yield_true_claims() -> None:
 
 
 def test_fast_enough_for_rounds() -> None:
-    texts = [f"There is a red star left of a small blue ball, {i} rings and a box that says TEA." for i in range(500)]
+    texts = [
+        f"There is a red star left of a small blue ball, {i} rings and a box that says TEA."
+        for i in range(500)
+    ]
     start = time.process_time()
     for text in texts:
         extract_claims(text)
@@ -193,7 +209,10 @@ WORDS = st.sampled_from(
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(WORDS, max_size=14).map(" ".join), st.sampled_from(["", "Is there a red star?", "How many balls?"]))
+@given(
+    st.lists(WORDS, max_size=14).map(" ".join),
+    st.sampled_from(["", "Is there a red star?", "How many balls?"]),
+)
 def test_any_words_give_well_formed_unique_claims(text: str, question: str) -> None:
     claims = extract_claims(text, question)
     assert len({c.key() for c in claims}) == len(claims)

@@ -1,9 +1,10 @@
-"""Verification against noisy experts whose faults are known: verdicts must be right, and as sure as they are right."""
+"""Verification against noisy experts whose faults are known: verdicts must be right, and as sure as they
+are right."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,9 @@ from vlrm.claims.truth import holds
 from vlrm.errors import UserError
 from vlrm.scenes.world import sample_scene
 from vlrm.schema import CLAIMS, EVIDENCE, PROMPTS, RESPONSES, ObjectPhrase, SeenObject, claim_from_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def examples(scenes: int, seed: int, **faults: float) -> list[Example]:
@@ -42,7 +46,9 @@ def test_verdicts_are_mostly_right_and_probabilities_calibrated(reliability: Rel
     assert (~truth[contradicted]).mean() > 0.90
     assert (supported | contradicted).mean() > 0.8
     bins = np.minimum((chance * 10).astype(int), 9)
-    gaps = [abs(chance[bins == b].mean() - truth[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins)]
+    gaps = [
+        abs(chance[bins == b].mean() - truth[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins)
+    ]
     assert sum(gaps) < 0.06
 
 
@@ -55,7 +61,9 @@ def test_exact_experts_leave_next_to_nothing_open() -> None:
         truth = sample_scene(rng).seen()
         for claim in calibration_claims(truth, rng):
             total += 1
-            right += fitted.verify(claim, truth).verdict == ("supported" if holds(claim, truth) else "contradicted")
+            right += fitted.verify(claim, truth).verdict == (
+                "supported" if holds(claim, truth) else "contradicted"
+            )
     assert right / total > 0.97
 
 
@@ -71,7 +79,9 @@ def test_a_surer_expert_moves_a_claim_further(reliability: Reliability) -> None:
     def red_star(score: float) -> SeenObject:
         return SeenObject("star", (0.2, 0.2, 0.4, 0.4), 0.97, {"colour": ("red", score)}, "e1")
 
-    claims = [c for c in extract_claims("A red star.") + extract_claims("A blue star.") if c.kind == "attribute"]
+    claims = [
+        c for c in extract_claims("A red star.") + extract_claims("A blue star.") if c.kind == "attribute"
+    ]
     weak, strong = ([reliability.verify(c, [red_star(s)]).probability for c in claims] for s in (0.4, 0.97))
     assert strong[0] > weak[0] > 0.5 > weak[1] >= strong[1]
     assert strong[1] < 0.1
@@ -140,10 +150,18 @@ def test_tables_carry_every_claim_with_its_evidence(reliability: Reliability) ->
     rows = [row("d1", "object", "star", None), row("c1", "colour", "red", "d1")]
     evidence = pa.Table.from_pylist(rows, schema=EVIDENCE)
     prompts = pa.Table.from_pylist(
-        [{"prompt_id": p, "image_sha256": s, "question": "Is there a red star?"} for p, s in (("p1", "s1"), ("p2", "s2"))],
+        [
+            {"prompt_id": p, "image_sha256": s, "question": "Is there a red star?"}
+            for p, s in (("p1", "s1"), ("p2", "s2"))
+        ],
         schema=PROMPTS,
     )
-    said = [("r1", "p1", "s1", "Yes."), ("r2", "p1", "s1", "Yes, a blue star."), ("r3", "p2", "s2", "No."), ("r4", "p1", "s1", "")]
+    said = [
+        ("r1", "p1", "s1", "Yes."),
+        ("r2", "p1", "s1", "Yes, a blue star."),
+        ("r3", "p2", "s2", "No."),
+        ("r4", "p1", "s1", ""),
+    ]
     names = ("response_id", "prompt_id", "image_sha256", "text")
     responses = pa.Table.from_pylist([dict(zip(names, r, strict=True)) for r in said], schema=RESPONSES)
     claims = verify_responses(responses, prompts, evidence, reliability)
@@ -160,6 +178,8 @@ def test_tables_carry_every_claim_with_its_evidence(reliability: Reliability) ->
     assert found["r3", "existence", None]["verdict"] == "supported"
     assert {key[0] for key in found} == {"r1", "r2", "r3"}
     assert evidence_by_image(evidence)["s1"][1].target == "d1"
-    orphan = pa.Table.from_pylist([dict(zip(names, ("r9", "p9", "s1", "Yes."), strict=True))], schema=RESPONSES)
+    orphan = pa.Table.from_pylist(
+        [dict(zip(names, ("r9", "p9", "s1", "Yes."), strict=True))], schema=RESPONSES
+    )
     with pytest.raises(UserError, match="p9"):
         verify_responses(orphan, prompts, evidence, reliability)

@@ -11,7 +11,9 @@ from vlrm.claims.extract import extract_claims
 from vlrm.rejection_sampling.offer import OFFERED, offer_pairs
 from vlrm.schema import CLAIMS, PROMPTS, RESPONSES, claim_to_json
 
-PROMPT = pa.Table.from_pylist([{"prompt_id": "p", "image_sha256": "s", "question": "Describe."}], schema=PROMPTS)
+PROMPT = pa.Table.from_pylist(
+    [{"prompt_id": "p", "image_sha256": "s", "question": "Describe."}], schema=PROMPTS
+)
 
 
 def tables(responses: list[dict[str, Any]], false: dict[str, set[str]]) -> tuple[pa.Table, pa.Table]:
@@ -35,7 +37,9 @@ def tables(responses: list[dict[str, Any]], false: dict[str, set[str]]) -> tuple
 
 def test_all_distinct_candidates_meet_and_the_cleaner_one_is_chosen() -> None:
     texts = ["A red star.", "A blue star.", "A red star and a moon.", "A red star."]
-    responses, claims = tables([{"response_id": f"r{i}", "text": t} for i, t in enumerate(texts)], {"s": {"blue", "moon"}})
+    responses, claims = tables(
+        [{"response_id": f"r{i}", "text": t} for i, t in enumerate(texts)], {"s": {"blue", "moon"}}
+    )
     offered = offer_pairs(responses, claims, PROMPT)
     assert offered.schema == OFFERED
     rows = offered.to_pylist()
@@ -57,9 +61,12 @@ def test_all_distinct_candidates_meet_and_the_cleaner_one_is_chosen() -> None:
 
 def test_shared_claims_drop_out_even_when_described_otherwise() -> None:
     texts = ["A small red star.", "A small blue star."]
-    responses, claims = tables([{"response_id": f"r{i}", "text": t} for i, t in enumerate(texts)], {"s": {"small", "blue"}})
+    responses, claims = tables(
+        [{"response_id": f"r{i}", "text": t} for i, t in enumerate(texts)], {"s": {"small", "blue"}}
+    )
     (row,) = offer_pairs(responses, claims, PROMPT).to_pylist()
-    # Only the colours differ; that both call it small, wrongly, decides nothing, but it is seen on the chosen side.
+    # Only the colours differ; that both call it small, wrongly, decides nothing, but it is seen on the
+    # chosen side.
     assert row["q_plus"] == pytest.approx(0.98 * 0.97)
     assert row["chosen_lowest"] == pytest.approx(0.02)
 

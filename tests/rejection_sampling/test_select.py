@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,9 @@ def quad(number: int, **given: Any) -> list[dict[str, Any]]:
     return [first, second]
 
 
-def selected(rows: list[dict[str, Any]], rule: Rule | None = None, tau: float = 0.95, **options: Any) -> Selection:
+def selected(
+    rows: list[dict[str, Any]], rule: Rule | None = None, tau: float = 0.95, **options: Any
+) -> Selection:
     return select_pairs(pa.Table.from_pylist(rows, schema=OFFERED), rule or Rule(), tau, **options)
 
 
@@ -59,7 +62,13 @@ def test_each_test_refuses_its_fault(fault: dict[str, float], test: str | None) 
 
 
 def test_the_first_failed_test_counts() -> None:
-    everything = {"q_plus": 0.5, "verifiable": 0.0, "chosen_lowest": 0.0, "rejected_lowest": 1.0, "length_ratio": 9.0}
+    everything = {
+        "q_plus": 0.5,
+        "verifiable": 0.0,
+        "chosen_lowest": 0.0,
+        "rejected_lowest": 1.0,
+        "length_ratio": 9.0,
+    }
     repaired = {"q_plus": 0.96, "verifiable": 1.0, "chosen_lowest": 1.0, "rejected_lowest": 0.0}
     expected = ["undecided", "unverifiable", "chosen_doubtful", "rejected_not_clearly_false", "vetoed"]
     for test, (name, value) in zip(expected, [*repaired.items(), ("", 0.0)], strict=True):
@@ -175,7 +184,7 @@ def test_what_holds_of_every_selection(
     for source in ("candidates", "counterfactual"):
         lines = [line for line in result.waterfall.to_pylist() if line["source"] == source]
         assert [line["test"] for line in lines] == ["offered", *TESTS, "kept"]
-        for before, after in zip(lines, lines[1:], strict=False):
+        for before, after in itertools.pairwise(lines):
             assert after["left"] == before["left"] - after["refused"]
         assert lines[0]["left"] == sum(row["source"] == source for row in rows)
         assert lines[-1]["left"] == sum(row["source"] == source for row in kept)

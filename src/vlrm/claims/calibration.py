@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from vlrm.claims.reliability import Example
 from vlrm.claims.truth import holds, margin
 from vlrm.claims.vocabulary import EMBEDDED, OPPOSITE, Vocabulary
 from vlrm.schema import Claim, ClaimKind, ObjectPhrase, SeenObject
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy as np
+
+    from vlrm.claims.reliability import Example
+
 ABSENT_SHARE = 0.35
-"""Share of the false attribute, relation and text claims, and of the true denials, whose object is not there."""
+"""Share of the false attribute, relation and text claims, and of the true denials, whose object is not
+there."""
 
 
 def make(kind: ClaimKind, subject: ObjectPhrase, **content: Any) -> Claim:
@@ -27,7 +31,8 @@ def calibration_claims(
 ) -> list[Claim]:
     """True and false claims of every kind in about equal number, worded as responses word them.
 
-    Objects are described by some of their attributes; false claims change one fact (another noun, a neighbouring
+    Objects are described by some of their attributes; false claims change one fact (another noun, a
+    neighbouring
     count, another value, the opposite relation, another label), as the mistakes of models do.
     """
     claims: list[Claim] = []
@@ -48,7 +53,8 @@ def calibration_claims(
 def _of_absent(
     claim: Claim, truth: Sequence[SeenObject], absent: list[str], rng: np.random.Generator
 ) -> Claim:
-    """Some of what is not so is not so because its object is not there at all: that is how models often err."""
+    """Some of what is not so is not so because its object is not there at all: that is how models often
+    err."""
     denial = claim.kind == "existence" and not claim.polarity
     if not (denial or claim.kind in ("attribute", "relation", "text")) or not absent:
         return claim
@@ -153,7 +159,9 @@ def _counts(
     phrases: list[ObjectPhrase] = [ObjectPhrase(None), ObjectPhrase(str(rng.choice(nouns)))]
     for thing in _some(truth, 3, rng):
         phrases.append(ObjectPhrase(thing.noun))
-        phrases.append(_phrase(thing.noun if rng.random() < 0.7 else None, _described(thing, rng, vocabulary)))
+        phrases.append(
+            _phrase(thing.noun if rng.random() < 0.7 else None, _described(thing, rng, vocabulary))
+        )
     for phrase in phrases:
         number = sum(holds(make("count", phrase, count=1), [thing]) for thing in truth)
         claims.append(make("count", phrase, count=number))
@@ -169,7 +177,10 @@ def _relations(truth: Sequence[SeenObject], rng: np.random.Generator) -> list[Cl
         relation = str(rng.choice(sorted(OPPOSITE)))
         if margin(relation, a, b) < 0:
             relation = OPPOSITE[relation]
-        phrases = [_phrase(t.noun, {"colour": t.attributes["colour"][0]} if "colour" in t.attributes else {}) for t in (a, b)]
+        phrases = [
+            _phrase(t.noun, {"colour": t.attributes["colour"][0]} if "colour" in t.attributes else {})
+            for t in (a, b)
+        ]
         if rng.random() < 0.5:
             phrases = [ObjectPhrase(p.noun) for p in phrases]
         for said in (relation, OPPOSITE[relation]):

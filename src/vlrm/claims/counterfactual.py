@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vlrm.claims.extract import extract_claims
 from vlrm.claims.rewording import Change, apply, length_kept, reword
-from vlrm.claims.reliability import Reliability
 from vlrm.claims.truth import holds
 from vlrm.claims.vocabulary import EMBEDDED, Vocabulary
-from vlrm.schema import Claim, SeenObject
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from vlrm.claims.reliability import Reliability
+    from vlrm.schema import Claim, SeenObject
 
 SUPPORTED = 0.8
 """A claim is edited only when it is at least this probable: log-odds of log 4."""
 SURPLUS = 10
-"""No value may be this much more often chosen than rejected, or the other way round, for a noun or over all."""
+"""No value may be this much more often chosen than rejected, or the other way round, for a noun or over
+all."""
 KINDS = ("object", "count", "attribute", "relation", "text", "existence")
 Balance = Counter[tuple[str, str, str]]
-"""(attribute or kind, noun, value) -> how often the value was chosen (true) minus how often rejected (edited in)."""
+"""(attribute or kind, noun, value) -> how often the value was chosen (true) minus how often rejected
+(edited in)."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +59,14 @@ def propose(
 ) -> list[Edit]:
     """At most one edit for each supported claim, in random order, at most ``limit`` of them.
 
-    ``probabilities`` are the claims' chances of being true and ``objects`` the evidence. An edit is returned only
-    when the edited text reads back as the same claims but the one, when the evidence contradicts that one (with a
-    verdict, where ``reliability`` is given), and when the text keeps its length in tokens within 10 % or one token.
-    ``balance`` is updated by the edits returned and steers the draw, so that over many calls every value is said
+    ``probabilities`` are the claims' chances of being true and ``objects`` the evidence. An edit is
+    returned only
+    when the edited text reads back as the same claims but the one, when the evidence contradicts that one
+    (with a
+    verdict, where ``reliability`` is given), and when the text keeps its length in tokens within 10 % or
+    one token.
+    ``balance`` is updated by the edits returned and steers the draw, so that over many calls every value is
+    said
     about as often by chosen as by rejected responses: words alone then do not tell originals from edits.
     """
     balance = Counter() if balance is None else balance
@@ -103,7 +113,8 @@ def _matched(change: Change, claim: Claim, balance: Balance) -> bool:
 
 
 def _preference(change: Change, claim: Claim, objects: Sequence[SeenObject], balance: Balance) -> float:
-    """Values said more often by chosen than by rejected responses come first, then those seen in this image."""
+    """Values said more often by chosen than by rejected responses come first, then those seen in this
+    image."""
     with_noun, overall = (balance[key] for key in _keys(claim, change.kind, change.new_value))
     old_with_noun, old_overall = (balance[key] for key in _keys(claim, change.kind, change.old_value))
     owed = float(np.clip(with_noun, -6, 6) + 0.5 * np.clip(overall, -6, 6))
@@ -138,7 +149,8 @@ def _checked(
 
 
 def _core(claim: Claim, renamed: tuple[str, str] | None = None) -> tuple[object, ...]:
-    """What a claim says apart from how its objects are described: an edited colour describes in other claims too."""
+    """What a claim says apart from how its objects are described: an edited colour describes in other
+    claims too."""
 
     def noun(of: str | None) -> str | None:
         return renamed[1] if renamed and of == renamed[0] else of
@@ -146,12 +158,12 @@ def _core(claim: Claim, renamed: tuple[str, str] | None = None) -> tuple[object,
     about = claim.subject.attributes if claim.kind == "count" or not claim.polarity else ()
     other = noun(claim.other.noun) if claim.other else None
     return (
-        claim.kind, noun(claim.subject.noun), about, claim.attribute, claim.value, claim.count, claim.relation, other,
-        claim.polarity,
+        claim.kind, noun(claim.subject.noun), about, claim.attribute, claim.value, claim.count, claim.relation,
+        other, claim.polarity,
     )  # fmt: skip
 
 
-def _changed(
+def _changed(  # noqa: PLR0911 - each way to be more than one change
     before: Sequence[Claim],
     after: Sequence[Claim],
     target: Claim,

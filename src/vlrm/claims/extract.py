@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from vlrm.claims.drafts import Draft, Entity, finish
 from vlrm.claims.lexer import Lexeme, lex, looks_printed
 from vlrm.claims.questions import Asked, read_question
 from vlrm.claims.reader import Reader
 from vlrm.claims.vocabulary import EMBEDDED, Vocabulary
-from vlrm.schema import Claim
 
-_YES = frozenset({"yes", "yeah", "yep", "correct", "indeed", "true", "sure", "certainly", "absolutely", "definitely"})
+if TYPE_CHECKING:
+    from vlrm.schema import Claim
+
+_YES = frozenset({"yes", "yeah", "yep", "correct", "indeed", "true", "sure", "certainly", "definitely"})
 _NO = frozenset({"no", "nope", "nah", "false", "incorrect"})
 
 
 def extract_claims(response: str, question: str = "", vocabulary: Vocabulary = EMBEDDED) -> list[Claim]:
     """The claims of a response, each once, in the order of the text.
 
-    ``question`` is needed to read short answers ("No.", "Yellow.", "To the left."). Spans are character offsets
+    ``question`` is needed to read short answers ("No.", "Yellow.", "To the left."). Spans are character
+    offsets
     into ``response``.
     """
     return list(_extract(response, question, vocabulary))
@@ -61,7 +65,9 @@ def _yes_or_no(lexemes: list[Lexeme]) -> tuple[Lexeme, bool, list[Lexeme]] | Non
     return None
 
 
-def _answered(asked: Asked, entities: list[Entity], start: int, end: int, polarity: bool) -> list[Draft]:
+def _answered(  # noqa: PLR0911 - one return for each kind of question
+    asked: Asked, entities: list[Entity], start: int, end: int, polarity: bool
+) -> list[Draft]:
     """What "yes" or "no" claims of the question."""
     subject, phrase = entities[0], asked.phrases[0]
     span = (start, end)

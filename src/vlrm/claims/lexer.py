@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from vlrm.claims.vocabulary import Vocabulary
+if TYPE_CHECKING:
+    from vlrm.claims.vocabulary import Vocabulary
 
 _TOKEN = re.compile(
     r"""["“”](?P<q1>[^"“”\n]{1,60})["“”]"""
@@ -51,7 +52,9 @@ def lex(text: str, vocabulary: Vocabulary) -> list[Lexeme]:
                     break
             else:
                 number = int(raw) if raw.isdigit() and len(raw) <= 3 else -1
-                found.append(Lexeme("NUM" if number >= 0 else "WORD", lower[place], start, end, False, number, raw))
+                found.append(
+                    Lexeme("NUM" if number >= 0 else "WORD", lower[place], start, end, False, number, raw)
+                )
                 place += 1
             continue
         found.extend(_mark(kind, raw, start, end, found))
@@ -64,7 +67,9 @@ def _mark(kind: str, raw: str, start: int, end: int, before: list[Lexeme]) -> li
         return [Lexeme("VALUE", raw, start, end, raw=raw)]
     if kind == "nt":
         verb = raw[:-3].lower()
-        copula = [Lexeme("COP", verb, start, end, raw=raw)] if verb in ("is", "are", "was", "were", "has") else []
+        copula = (
+            [Lexeme("COP", verb, start, end, raw=raw)] if verb in ("is", "are", "was", "were", "has") else []
+        )
         return [*copula, Lexeme("NEG", "not", start, end, raw=raw)]
     if kind == "clitic":
         spoken = before and before[-1].kind in ("THERE", "PRON", "WHICH", "DET")
@@ -74,7 +79,8 @@ def _mark(kind: str, raw: str, start: int, end: int, before: list[Lexeme]) -> li
 
 
 def _printed(found: list[Lexeme], vocabulary: Vocabulary) -> list[Lexeme]:
-    """Turn what follows "says", "labelled", "the word" and the known labels in capitals into VALUE lexemes."""
+    """Turn what follows "says", "labelled", "the word" and the known labels in capitals into VALUE
+    lexemes."""
     labels = {label for label in vocabulary.labels if len(label) > 1 and not label.isdigit()}
     result = list(found)
     for place, lexeme in enumerate(found):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vlrm.claims.symbols import Observed
+if TYPE_CHECKING:
+    from vlrm.claims.symbols import Observed
 
 LIMIT = 4.0
 """No family moves the log-odds by more than this."""
@@ -98,8 +99,10 @@ class Likelihoods:
     def _exclusive(self, counts: Counts, symbol: str, label: str) -> tuple[float, float]:
         """One categorical over the values that exclude each other.
 
-        An object has one value, so "not red" means one of the others: the likelihood of a symbol under a false
-        claim is its mean over the other values, each taken from true claims of that value. The posteriors of all
+        An object has one value, so "not red" means one of the others: the likelihood of a symbol under a
+        false
+        claim is its mean over the other values, each taken from true claims of that value. The posteriors
+        of all
         values therefore come from one confusion table and move against each other.
         """
         values = sorted({name.partition(":")[0] for name in counts.symbols} | set(counts.labels))

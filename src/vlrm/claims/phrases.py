@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from vlrm.claims.lexer import Lexeme
 from vlrm.schema import ObjectPhrase
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vlrm.claims.lexer import Lexeme
 
 
 @dataclass
@@ -43,7 +47,9 @@ def split_attribute(lexeme: Lexeme) -> tuple[str, str]:
 _STARTS = frozenset({"DET", "NUM", "ATTR", "NOUN", "THING", "ONE", "ONEOF", "MOD"})
 
 
-def read_phrase(lexemes: Sequence[Lexeme], place: int) -> tuple[NounPhrase, int] | None:
+def read_phrase(  # noqa: PLR0911, PLR0912 - one branch for each lexical class
+    lexemes: Sequence[Lexeme], place: int
+) -> tuple[NounPhrase, int] | None:
     """The noun phrase that starts at ``place`` and the place after it; None when none starts there."""
     if lexemes[place].kind not in _STARTS:
         return None
@@ -59,9 +65,7 @@ def read_phrase(lexemes: Sequence[Lexeme], place: int) -> tuple[NounPhrase, int]
                 return None
             determiner = lexeme.value if determiner in ("", "the") or lexeme.value == "the" else determiner
         elif kind == "NUM":
-            if attributes or (
-                numbers and lexemes[place - 1].kind not in ("DET", "OF")
-            ):
+            if attributes or (numbers and lexemes[place - 1].kind not in ("DET", "OF")):
                 return None
             numbers.append(lexeme)
         elif kind == "ONEOF":

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from vlrm.claims.drafts import Entity
 from vlrm.claims.lexer import Lexeme, lex
 from vlrm.claims.phrases import NounPhrase, read_phrase, split_attribute
-from vlrm.claims.vocabulary import Vocabulary
 
-_ASKS = frozenset({"is", "are", "do", "does", "can", "was", "were", "did", "could", "has", "have", "isn", "aren"})
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vlrm.claims.vocabulary import Vocabulary
+
+_ASKS = frozenset(
+    {"is", "are", "do", "does", "can", "was", "were", "did", "could", "has", "have", "isn", "aren"}
+)
 
 
 @dataclass
 class Asked:
-    """A question's kind (description when nothing narrower is asked), its objects and what it supposes of them."""
+    """A question's kind (description when nothing narrower is asked), its objects and what it supposes of
+    them."""
 
     kind: str = "description"
     yes_no: bool = False
@@ -27,8 +34,7 @@ class Asked:
 
     def entities(self) -> list[Entity]:
         return [
-            Entity(p.noun, dict(p.phrase().attributes), plural=p.plural, asked=True)
-            for p in self.phrases
+            Entity(p.noun, dict(p.phrase().attributes), plural=p.plural, asked=True) for p in self.phrases
         ]
 
 

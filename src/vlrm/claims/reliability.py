@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +14,10 @@ from vlrm.claims.likelihoods import Likelihoods
 from vlrm.claims.symbols import SILENT, Observed, observe
 from vlrm.errors import UserError
 from vlrm.schema import Claim, SeenObject, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
 UNVERIFIABLE = math.log(4)
 """Log-odds closer to zero than this decide nothing."""
@@ -39,10 +42,14 @@ def verdict_of(log_odds: float) -> Verdict:
 
 
 class Reliability:
-    """l = logit(prior of the kind) + sum over families of weight * clipped log-likelihood ratio; p = sigmoid(l)."""
+    """l = logit(prior of the kind) + sum over families of weight * clipped log-likelihood ratio; p =
+    sigmoid(l)."""
 
     def __init__(
-        self, likelihoods: Likelihoods, weights: Mapping[str, Mapping[str, float]], priors: Mapping[str, float]
+        self,
+        likelihoods: Likelihoods,
+        weights: Mapping[str, Mapping[str, float]],
+        priors: Mapping[str, float],
     ) -> None:
         self.likelihoods = likelihoods
         self.weights = {table: dict(families) for table, families in weights.items()}
@@ -52,8 +59,10 @@ class Reliability:
     def fit(examples: Iterable[Example], priors: Mapping[str, float] | None = None) -> Reliability:
         """Count symbols and fit family weights on claims whose truth is known.
 
-        ``priors`` (claim kind -> share of true claims) overrides the shares among the examples. The prior goes by
-        kind only: a prior by label would write the language prior into the verdicts. Claims of negative polarity
+        ``priors`` (claim kind -> share of true claims) overrides the shares among the examples. The prior
+        goes by
+        kind only: a prior by label would write the language prior into the verdicts. Claims of negative
+        polarity
         are counted as what they deny.
         """
         seen: list[tuple[str, Observed, bool]] = []
@@ -80,36 +89,45 @@ class Reliability:
         probability = 1 / (1 + math.exp(-log_odds))
         return Verification(probability, verdict_of(log_odds), families, seen.evidence_ids)
 
-    def save(self, path: Path) -> None:
-        raw = {
+    def to_json(self) -> dict[str, Any]:
+        """Everything :meth:`from_json` needs, as plain JSON values."""
+        return {
             "format": FORMAT,
             "weights": self.weights,
             "priors": self.priors,
             "likelihoods": self.likelihoods.to_dict(),
         }
-        path.write_text(json.dumps(raw, sort_keys=True, indent=1), encoding="utf-8")
+
+    @staticmethod
+    def from_json(raw: Mapping[str, Any]) -> Reliability:
+        if raw["format"] != FORMAT:
+            raise ValueError(f"format {raw['format']}")
+        return Reliability(Likelihoods.from_dict(raw["likelihoods"]), raw["weights"], raw["priors"])
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps(self.to_json(), sort_keys=True, indent=1), encoding="utf-8")
 
     @staticmethod
     def load(path: Path) -> Reliability:
         try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
-            if raw["format"] != FORMAT:
-                raise ValueError(f"format {raw['format']}")
-            return Reliability(Likelihoods.from_dict(raw["likelihoods"]), raw["weights"], raw["priors"])
+            return Reliability.from_json(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError as error:
             raise UserError(
-                f"{path} does not exist: the experts' reliability is fitted on calibration scenes before claims are verified."
+                f"{path} does not exist: the experts' reliability is fitted "
+                "on calibration scenes before claims are verified."
             ) from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(
-                f"{path} does not hold the experts' reliability ({error}): delete it and let it be fitted again."
+                f"{path} does not hold the experts' reliability ({error}): "
+                "delete it and let it be fitted again."
             ) from error
 
 
 def _weighting(observed: Observed) -> str:
     """The group of claims whose family weights are fitted together.
 
-    Where the detector is silent no other family speaks, so its silence is weighed apart: beside an attribute's
+    Where the detector is silent no other family speaks, so its silence is weighed apart: beside an
+    attribute's
     own expert a box's score adds little, but its absence decides.
     """
     silent = observed.symbols.get("detector", ("", ""))[0] == SILENT
@@ -141,7 +159,8 @@ def _fit_weights(seen: Sequence[tuple[str, Observed, bool]]) -> dict[str, dict[s
         families = sorted({family for row in ratios for family in row})
         weights[table] = dict.fromkeys(families, 1.0)
         truth_column = np.array(truths[table])
-        # Silence is the same for all such claims: there is no variation to fit a weight on, and nothing to repeat.
+        # Silence is the same for all such claims: there is no variation to fit a weight on, and nothing to
+        # repeat.
         if table.endswith(":silent") or min(truth_column.sum(), (~truth_column).sum()) < 20:
             continue
         features = np.array([[row.get(family, 0.0) for family in families] for row in ratios])

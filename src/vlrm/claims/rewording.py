@@ -1,22 +1,27 @@
-"""The words of an edit: what replaces a noun, number, value, relation or label so that the sentence stays English."""
+"""The words of an edit: what replaces a noun, number, value, relation or label so that the sentence stays
+English."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, NamedTuple
 
 from vlrm.claims.lexer import Lexeme, lex
 from vlrm.claims.truth import matches, normal_text
 from vlrm.claims.vocabulary import NUMBER_WORDS, OPPOSITE, Vocabulary
-from vlrm.schema import Claim, SeenObject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+
+    from vlrm.schema import Claim, SeenObject
 
 _TOKENS = re.compile(r"\w+(?:[-'’]\w+)*|[^\w\s]")
 _DENIALS = (
     (re.compile(r"(\bdo not see any) "), "can see"), (re.compile(r"(\bcannot see an?) "), "can see"),
-    (re.compile(r"(\bdoes not show any) "), "does show"), (re.compile(r"( not any) "), ""), (re.compile(r"( no) "), ""),
+    (re.compile(r"(\bdoes not show any) "), "does show"), (re.compile(r"( not any) "), ""),
+    (re.compile(r"( no) "), ""),
 )  # fmt: skip
 _OPPOSITE_WORDS = {"left": "right", "right": "left", "above": "below", "over": "under", "atop": "below",
                    "below": "above", "beneath": "above", "under": "over", "underneath": "above",
@@ -38,7 +43,9 @@ class Change(NamedTuple):
 def apply(text: str, replacements: Sequence[Replacement]) -> str:
     """The text with spans replaced, capitals kept, and "a" or "an" made to fit the next word."""
     for start, end, words in sorted(replacements, reverse=True):
-        fitted = words[:1].upper() + words[1:] if text[start : start + 1].isupper() and words.islower() else words
+        fitted = (
+            words[:1].upper() + words[1:] if text[start : start + 1].isupper() and words.islower() else words
+        )
         text = text[:start] + fitted + text[end:]
         article = re.search(r"\b([Aa])n? $", text[:start])
         if article is not None and fitted:
@@ -53,7 +60,7 @@ def length_kept(before: str, after: str) -> bool:
     return abs(a - b) <= max(1, 0.1 * a)
 
 
-def reword(
+def reword(  # noqa: PLR0911 - one return for each kind of claim
     text: str,
     claim: Claim,
     objects: Sequence[SeenObject],
@@ -61,7 +68,8 @@ def reword(
     question: str,
     rng: np.random.Generator,
 ) -> list[Change]:
-    """Every way this module knows to say something else in place of a claim; truth is for the caller to check."""
+    """Every way this module knows to say something else in place of a claim; truth is for the caller to
+    check."""
     said = text[slice(*claim.span_value)]
     if re.match(r"(yes|no)\b", text, re.IGNORECASE):
         flipped = list(_flip(text, claim, question))
@@ -136,7 +144,7 @@ def _agreement(text: str, claim: Claim, one: bool, vocabulary: Vocabulary) -> It
     head: int | None = None
     for place in range(first, min(first + 7, len(lexemes))):
         lexeme = lexemes[place]
-        if lexeme.kind == "NOUN" or lexeme.kind == "THING":
+        if lexeme.kind in ("NOUN", "THING"):
             head = place
             yield (lexeme.start, lexeme.end, _inflected(lexeme, one, vocabulary))
             break
@@ -161,7 +169,9 @@ def _inflected(lexeme: Lexeme, one: bool, vocabulary: Vocabulary) -> str:
     return surfaces[one][place]
 
 
-def _attributes(claim: Claim, said: str, vocabulary: Vocabulary, rng: np.random.Generator) -> Iterator[Change]:
+def _attributes(
+    claim: Claim, said: str, vocabulary: Vocabulary, rng: np.random.Generator
+) -> Iterator[Change]:
     if claim.attribute is None or claim.value is None:
         return
     for value, surfaces in vocabulary.attributes[claim.attribute].items():

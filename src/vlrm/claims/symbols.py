@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from vlrm.claims.truth import bound, counted, margin, matches, normal_text
 from vlrm.schema import Claim, ObjectPhrase, SeenObject
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SCORE_EDGES = (0.3, 0.5, 0.7, 0.85, 0.95)
 MARGIN_EDGES = (-0.12, -0.06, -0.04, -0.02, 0.0, 0.02, 0.04, 0.06, 0.08, 0.12, 0.2)
@@ -47,7 +50,9 @@ def _existence(claim: Claim, objects: Sequence[SeenObject]) -> Observed:
     noun = phrase.noun or ""
     candidates = [o for o in objects if phrase.noun is None or o.noun == phrase.noun]
     if not candidates:
-        return Observed("existence" if not phrase.attributes else "existence_of", {"detector": (SILENT, noun)})
+        return Observed(
+            "existence" if not phrase.attributes else "existence_of", {"detector": (SILENT, noun)}
+        )
     best = max(candidates, key=lambda o: (sum(matches(o, a, v) for a, v in phrase.attributes), o.score))
     symbols = {"detector": (score_bin(best.score), noun)}
     for name, value in phrase.attributes:
@@ -122,7 +127,9 @@ def _text(claim: Claim, objects: Sequence[SeenObject]) -> Observed:
     length = str(min(len(value), 4))
     elsewhere = any(matches(o, "text", value) for o in objects if o is not thing)
     if thing is None:
-        return Observed("text", {"detector": (SILENT, noun), "ocr": ("elsewhere" if elsewhere else SILENT, length)})
+        return Observed(
+            "text", {"detector": (SILENT, noun), "ocr": ("elsewhere" if elsewhere else SILENT, length)}
+        )
     known = thing.attributes.get("text")
     symbols = {"detector": (score_bin(thing.score), noun)}
     if known is None:

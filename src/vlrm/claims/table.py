@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from vlrm.claims.extract import extract_claims
-from vlrm.claims.reliability import Reliability, Verification
 from vlrm.claims.vocabulary import EMBEDDED, Vocabulary
 from vlrm.errors import UserError
 from vlrm.schema import CLAIMS, Claim, Evidence, claim_to_json, seen_objects
+
+if TYPE_CHECKING:
+    from vlrm.claims.reliability import Reliability, Verification
 
 
 def evidence_by_image(table: pa.Table) -> dict[str, list[Evidence]]:
@@ -42,11 +44,14 @@ def verify_responses(
     objects = {sha: seen_objects(rows) for sha, rows in evidence_by_image(evidence).items()}
     known: dict[tuple[str, Any], Verification] = {}
     rows: list[dict[str, Any]] = []
-    columns = [responses.column(name).to_pylist() for name in ("response_id", "prompt_id", "image_sha256", "text")]
+    columns = [
+        responses.column(name).to_pylist() for name in ("response_id", "prompt_id", "image_sha256", "text")
+    ]
     for response_id, prompt_id, sha, text in zip(*columns, strict=True):
         if prompt_id not in questions:
             raise UserError(
-                f"Response {response_id} belongs to prompt {prompt_id}, which the prompts table lacks: pass the prompts it was sampled for."
+                f"Response {response_id} belongs to prompt {prompt_id}, which the prompts table "
+                "lacks: pass the prompts it was sampled for."
             )
         for index, claim in enumerate(extract_claims(text, questions[prompt_id] or "", vocabulary)):
             key = (sha, claim.key())

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from vlrm.schema import Claim, ObjectPhrase, SeenObject
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 MARGIN = 0.04
-"""Centres closer than this fraction of the image side along an axis stand in neither relation of that axis."""
+"""Centres closer than this fraction of the image side along an axis stand in neither relation of that
+axis."""
 
 
 def same_text(a: str, b: str) -> bool:
@@ -30,7 +34,8 @@ def matches(thing: SeenObject, attribute: str, value: str) -> bool:
 def bind(phrase: ObjectPhrase, objects: Sequence[SeenObject]) -> SeenObject | None:
     """The object of the phrase's noun that matches most of its attributes.
 
-    Ties go to the higher score, then to reading order (top to bottom, left to right). None when no object has the
+    Ties go to the higher score, then to reading order (top to bottom, left to right). None when no object
+    has the
     noun; a phrase without a noun ranges over all objects.
     """
     best: SeenObject | None = None
@@ -61,11 +66,14 @@ def counted(phrase: ObjectPhrase, objects: Sequence[SeenObject]) -> list[SeenObj
 
 
 def bound(claim: Claim, objects: Sequence[SeenObject]) -> tuple[SeenObject | None, SeenObject | None]:
-    """The objects a claim's subject and its other object bind to; a relation's two sides are different objects."""
+    """The objects a claim's subject and its other object bind to; a relation's two sides are different
+    objects."""
     phrase = claim.subject
     if claim.polarity and claim.kind in ("attribute", "text") and claim.value is not None:
         # Of two stars, "a red star" means the red one: what is claimed helps to find what it is claimed of.
-        phrase = with_attribute(phrase, "text" if claim.kind == "text" else claim.attribute or "", claim.value)
+        phrase = with_attribute(
+            phrase, "text" if claim.kind == "text" else claim.attribute or "", claim.value
+        )
     subject = bind(phrase, objects)
     if claim.other is None:
         return subject, None

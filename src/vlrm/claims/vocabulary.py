@@ -1,13 +1,16 @@
-"""The words claims are read from: nouns, attribute values, numbers, relations, and their inflected surfaces."""
+"""The words claims are read from: nouns, attribute values, numbers, relations, and their inflected
+surfaces."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from vlrm.scenes.world import LABELS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Word(NamedTuple):
@@ -22,7 +25,7 @@ class Word(NamedTuple):
 
 NUMBER_WORDS = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-)
+)  # fmt: skip
 OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
 RELATION_SURFACES: dict[str, tuple[str, ...]] = {
     "above": ("above", "over", "on top of", "atop", "higher than", "higher up than"),
@@ -31,8 +34,9 @@ RELATION_SURFACES: dict[str, tuple[str, ...]] = {
 _SIDE_OF = (
     "{} of", "to the {} of", "at the {} of", "on the {} of", "on the {} side of", "at the {} side of",
     "to the {} side of", "on the {} hand side of", "to the {} hand side of", "in the {} of", "the {} of",
-)
-_SIDE = ("{}", "to the {}", "on the {}", "at the {}", "on the {} side", "to the {} side", "on the {} hand side",
+)  # fmt: skip
+_SIDE = ("{}", "to the {}", "on the {}", "at the {}", "on the {} side", "to the {} side",
+"on the {} hand side",
          "the {} side", "in the {}")  # fmt: skip
 _CLASSES: dict[str, tuple[str, ...]] = {
     "NEG:no": ("no", "neither", "not a single", "zero of the"),
@@ -40,18 +44,24 @@ _CLASSES: dict[str, tuple[str, ...]] = {
     "NEG:none": ("none", "none of"),
     "NEG:without": ("without", "lacks", "lacking", "rather than", "instead of"),
     "COP": (
-        "is", "are", "was", "were", "be", "being", "looks", "look", "appears", "appear", "seems", "seem", "has",
-        "have", "having", "to be", "appears to be", "seems to be", "appear to be", "seem to be", "might be", "may be",
+        "is", "are", "was", "were", "be", "being", "looks", "look", "appears", "appear", "seems",
+        "seem", "has",
+        "have", "having", "to be", "appears to be", "seems to be", "appear to be", "seem to be",
+        "might be", "may be",
         "could be",
     ),
     "HEDGE": (
         "looks like", "look like", "think", "believe", "guess", "suppose", "might", "may", "maybe", "perhaps",
-        "possibly", "probably", "likely", "could", "would say", "not sure", "not certain", "unsure", "as far as",
+        "possibly", "probably", "likely", "could", "would say", "not sure", "not certain", "unsure",
+        "as far as",
     ),
-    "DET:a": ("a", "an", "another", "some", "several", "many", "few", "a few", "multiple", "various", "a group of",
-              "a set of", "a bunch of", "a number of", "a lot of", "lots of", "one more", "a kind of", "a sort of"),
+    "DET:a": ("a", "an", "another", "some", "several", "many", "few", "a few", "multiple", "various",
+              "a group of",
+              "a set of", "a bunch of", "a number of", "a lot of", "lots of", "one more", "a kind of",
+              "a sort of"),
     "DET:any": ("any",),
-    "DET:the": ("the", "this", "that", "these", "those", "both", "all", "each", "every", "some of the", "the only",
+    "DET:the": ("the", "this", "that", "these", "those", "both", "all", "each", "every", "some of the",
+                "the only",
                 "all of the", "both of the"),
     "PRON": ("it", "they", "its", "their", "them", "this one", "that one"),
     "AND": ("and", "as well as", "plus", "along with", "together with", "&"),
@@ -59,21 +69,27 @@ _CLASSES: dict[str, tuple[str, ...]] = {
     "BUT": ("but", "while", "whereas", "however", "though", "although", "just", "because", "yet", "and there",
             "yes", "so"),
     "THERE": ("there", "here"),
-    "SEE": ("see", "spot", "notice", "observe", "find", "make out", "count", "shows", "show", "contains", "contain",
+    "SEE": ("see", "spot", "notice", "observe", "find", "make out", "count", "shows", "show",
+            "contains", "contain",
             "depicts", "features", "includes", "include", "displays"),
     "SCENE": ("image", "picture", "photo", "photograph", "scene", "table", "tabletop", "background", "view",
-              "foreground", "middle", "center", "centre", "corner", "frame", "ground", "surface", "top", "bottom"),
+              "foreground", "middle", "center", "centre", "corner", "frame", "ground", "surface", "top",
+              "bottom"),
     "ATTRNOUN:colour": ("colour", "color", "colours", "colors", "coloured", "colored", "hue"),
     "ATTRNOUN:size": ("size", "sizes", "sized"),
     "ATTRNOUN:pattern": ("pattern", "patterns", "patterned", "texture"),
     "WHICH": ("which", "that is", "that are", "who"),
     "OF": ("of",),
     "ON": ("on", "onto", "across"),
-    "MOD": ("light", "dark", "bright", "deep", "pale", "very", "really", "quite", "rather", "fairly", "single",
+    "MOD": ("light", "dark", "bright", "deep", "pale", "very", "really", "quite", "rather", "fairly",
+            "single",
             "solid", "nice", "lone", "exactly", "only", "about", "visible", "clearly", "mostly", "mainly"),
-    "TEXTVERB": ("labelled", "labeled", "says", "saying", "say", "reads", "reading", "read", "marked", "inscribed",
-                 "spells", "spelling", "stating", "states", "bears", "bearing", "carries", "carrying", "that says"),
-    "TEXTNOUN": ("label", "tag", "text", "word", "words", "letter", "letters", "writing", "inscription", "caption",
+    "TEXTVERB": ("labelled", "labeled", "says", "saying", "say", "reads", "reading", "read", "marked",
+                 "inscribed",
+                 "spells", "spelling", "stating", "states", "bears", "bearing", "carries", "carrying",
+                 "that says"),
+    "TEXTNOUN": ("label", "tag", "text", "word", "words", "letter", "letters", "writing", "inscription",
+                 "caption",
                  "number", "sticker", "sign", "labels", "tags", "characters", "name"),
     "TEXTWORD": ("written", "printed", "shown", "as", "with"),
     "WORD": ("over there", "left over", "all of", "something", "nothing", "anything"),
@@ -91,7 +107,8 @@ def plural(noun: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """Canonical nouns and attribute values with the words people use for them (the first is the usual one)."""
+    """Canonical nouns and attribute values with the words people use for them (the first is the usual
+    one)."""
 
     nouns: Mapping[str, tuple[str, ...]]
     attributes: Mapping[str, Mapping[str, tuple[str, ...]]]
@@ -104,7 +121,7 @@ class Vocabulary:
         return tuple(self.attributes[attribute])
 
     @cached_property
-    def _index(self) -> tuple[dict[tuple[str, ...], Word], dict[str, int]]:
+    def _index(self) -> tuple[dict[tuple[str, ...], Word], dict[str, int]]:  # noqa: PLR0912 - one loop a class
         table: dict[tuple[str, ...], Word] = {}
 
         def add(surface: str, word: Word) -> None:
@@ -116,7 +133,13 @@ class Vocabulary:
                 add(surface, Word(kind, value))
         for number, surface in enumerate(NUMBER_WORDS):
             add(surface, Word("NUM", surface, number=number))
-        for surface, number in (("a couple of", 2), ("a pair of", 2), ("a couple", 2), ("a dozen", 12), ("a single", 1)):
+        for surface, number in (
+            ("a couple of", 2),
+            ("a pair of", 2),
+            ("a couple", 2),
+            ("a dozen", 12),
+            ("a single", 1),
+        ):
             add(surface, Word("NUM", surface, number=number))
         for thing in self.things:
             add(thing, Word("THING", thing))
@@ -187,7 +210,8 @@ EMBEDDED = Vocabulary(
         "pattern": {
             "plain": ("plain", "unpatterned", "plain-coloured", "without a pattern", "without any pattern"),
             "striped": ("striped", "stripy", "with stripes", "with a striped pattern", "stripes"),
-            "dotted": ("dotted", "spotted", "with dots", "with a dotted pattern", "dots", "with spots", "spots",
+            "dotted": ("dotted", "spotted", "with dots", "with a dotted pattern", "dots", "with spots",
+                       "spots",
                        "polka-dotted", "polka-dot", "with polka dots", "covered in dots"),
         },
     },

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-from vlrm.rejection_sampling.rule import Rule
+    import numpy as np
+
+    from vlrm.rejection_sampling.rule import Rule
 
 Unit = list[dict[str, Any]]
 """The two pairs of a quad, or one pair: what is kept or refused together."""
@@ -18,8 +20,10 @@ Unit = list[dict[str, Any]]
 def spend(accepted: Sequence[dict[str, Any]], rule: Rule, rng: np.random.Generator) -> set[str]:
     """Ids of the pairs to keep, at most ``rule.budget``.
 
-    Quads get their share first, then pairs of candidates theirs, as far as there are any; what is left goes to all.
-    Within each, ``rule.hard_share`` goes to hard pairs (the reward model is wrong or unsure), the rest to random
+    Quads get their share first, then pairs of candidates theirs, as far as there are any; what is left goes
+    to all.
+    Within each, ``rule.hard_share`` goes to hard pairs (the reward model is wrong or unsure), the rest to
+    random
     ones.
     """
     quads: defaultdict[str, Unit] = defaultdict(list)
@@ -33,11 +37,15 @@ def spend(accepted: Sequence[dict[str, Any]], rule: Rule, rng: np.random.Generat
     singles["counterfactual"] += [unit for _, unit in sorted(quads.items()) if len(unit) == 1]
     room = min(rule.budget, len(accepted))
     for_quads = min(2 * len(whole), 2 * math.ceil(rule.quad_share * room / 2))
-    for_candidates = min(len(singles["candidates"]), math.ceil(rule.candidates_share * room), room - for_quads)
+    for_candidates = min(
+        len(singles["candidates"]), math.ceil(rule.candidates_share * room), room - for_quads
+    )
     taken = _draw(whole, min(for_quads, room), rule, rng)
     taken += _draw(singles["candidates"], for_candidates, rule, rng)
     ids = {row["pair_id"] for unit in taken for row in unit}
-    rest = [u for u in whole + singles["candidates"] + singles["counterfactual"] if u[0]["pair_id"] not in ids]
+    rest = [
+        u for u in whole + singles["candidates"] + singles["counterfactual"] if u[0]["pair_id"] not in ids
+    ]
     for unit in _draw(rest, room - len(ids), rule, rng):
         ids.update(row["pair_id"] for row in unit)
     return ids
@@ -48,7 +56,8 @@ def _hard_pairs(unit: Unit, rule: Rule) -> int:
 
 
 def _draw(units: Sequence[Unit], pairs: int, rule: Rule, rng: np.random.Generator) -> list[Unit]:
-    """Units of at most ``pairs`` pairs together: hard ones until their share is met, then any in random order."""
+    """Units of at most ``pairs`` pairs together: hard ones until their share is met, then any in random
+    order."""
     order = [units[i] for i in rng.permutation(len(units))]
     wanted = math.ceil(rule.hard_share * pairs)
     taken: list[Unit] = []

@@ -1,21 +1,27 @@
-"""Every pair a round offers: candidates of one prompt against each other, edits against their parents, quads."""
+"""Every pair a round offers: candidates of one prompt against each other, edits against their parents,
+quads."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from vlrm.rejection_sampling.distributions import compare, expert_margin
 from vlrm.schema import PAIRS, Claim, claim_from_json
 
-OFFERED = PAIRS.append(pa.field("chosen_lowest", pa.float64())).append(pa.field("rejected_lowest", pa.float64()))
-"""PAIRS and what the rule needs beside it: the least probable claim of the chosen side, and the least probable
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OFFERED = PAIRS.append(pa.field("chosen_lowest", pa.float64())).append(
+    pa.field("rejected_lowest", pa.float64())
+)
+"""PAIRS and what the rule needs beside it: the least probable claim of the chosen side, and the least
+probable
 claim that only the rejected side makes (1 where there is none)."""
 SEVEREST = 2.0
 
@@ -36,7 +42,8 @@ def offer_pairs(responses: pa.Table, claims: pa.Table, prompts: pa.Table) -> pa.
 
     Sampled candidates of a prompt pair with each other where their texts differ (source ``candidates``); a
     counterfactual pairs with its parent, and the two answers of a quad's other image with each other (source
-    ``counterfactual``). Claims that both sides make drop out. The order of rows does not depend on the order of the
+    ``counterfactual``). Claims that both sides make drop out. The order of rows does not depend on the
+    order of the
     input tables.
     """
     questions = {

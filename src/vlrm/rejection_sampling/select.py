@@ -1,20 +1,24 @@
-"""The acceptance tests in their order, quads kept whole, the budget spent, and the weights of what is kept."""
+"""The acceptance tests in their order, quads kept whole, the budget spent, and the weights of what is
+kept."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from vlrm.rejection_sampling.budget import spend
-from vlrm.rejection_sampling.rule import Rule
 from vlrm.schema import PAIRS, WATERFALL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from vlrm.rejection_sampling.rule import Rule
 
 TESTS = (
     "undecided",
@@ -56,9 +60,12 @@ def select_pairs(
 ) -> Selection:
     """Apply the rule to offered pairs (:data:`vlrm.rejection_sampling.offer.OFFERED`).
 
-    ``reward_margin``: reward of chosen minus rejected by pair id, from a temperature-scaled reward model that never
-    trained on the pair's image; it vetoes and says what is hard, it never relabels. ``text_margin``: the same from
-    a text-only model, for the weights. ``kept_texts``: pairs kept before, of which no near duplicate is kept. The
+    ``reward_margin``: reward of chosen minus rejected by pair id, from a temperature-scaled reward model
+    that never
+    trained on the pair's image; it vetoes and says what is hard, it never relabels. ``text_margin``: the
+    same from
+    a text-only model, for the weights. ``kept_texts``: pairs kept before, of which no near duplicate is
+    kept. The
     same input and seed give the same result, whatever the order of the rows.
     """
     rows: list[dict[str, Any]] = sorted(offered.to_pylist(), key=lambda row: row["pair_id"])
@@ -120,7 +127,9 @@ def _words(text: str) -> frozenset[str]:
 
 def _drop_duplicates(rows: list[dict[str, Any]], kept_texts: Iterable[Texts]) -> None:
     """A near duplicate: same image, the two sides differ by the same words, and each side is worded alike."""
-    known: defaultdict[tuple[str, frozenset[str], frozenset[str]], list[tuple[frozenset[str], frozenset[str]]]]
+    known: defaultdict[
+        tuple[str, frozenset[str], frozenset[str]], list[tuple[frozenset[str], frozenset[str]]]
+    ]
     known = defaultdict(list)
 
     def place(image: str, chosen: str, rejected: str) -> tuple[Any, tuple[frozenset[str], frozenset[str]]]:
@@ -146,7 +155,8 @@ def _alike(a: frozenset[str], b: frozenset[str]) -> bool:
 
 
 def _drop_broken_quads(rows: list[dict[str, Any]]) -> None:
-    """A quad whose other pair was refused, or that prefers the same text on both images, teaches the shortcut."""
+    """A quad whose other pair was refused, or that prefers the same text on both images, teaches the
+    shortcut."""
     quads: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         if row["quad_id"] is not None:
