@@ -158,8 +158,8 @@ def _core(claim: Claim, renamed: tuple[str, str] | None = None) -> tuple[object,
     about = claim.subject.attributes if claim.kind == "count" or not claim.polarity else ()
     other = noun(claim.other.noun) if claim.other else None
     return (
-        claim.kind, noun(claim.subject.noun), about, claim.attribute, claim.value, claim.count, claim.relation,
-        other, claim.polarity,
+        claim.kind, noun(claim.subject.noun), about, claim.attribute, claim.value, claim.count,
+        claim.relation, other, claim.polarity,
     )  # fmt: skip
 
 
