@@ -42,7 +42,9 @@ def test_every_row_points_at_an_object_and_says_who_said_it(evidence, experts):
                 and 0 <= row.box[1] < row.box[3] <= 1
             )
             assert row.target is None or row.target in ids
-        assert all(set(thing.attributes) >= {"colour", "size"} for thing in seen_objects(rows))
+        # What the detector is unsure of may be a grey scratch, and then has no colour.
+        sure = [thing for thing in seen_objects(rows) if thing.score >= 0.5]
+        assert all(set(thing.attributes) >= {"colour", "size"} for thing in sure)
 
 
 def test_shipped_weights_are_small_without_pickle_and_describe_themselves():

@@ -157,12 +157,13 @@ def save_weights(model: torch.nn.Module, folder: Path, config: dict[str, Any]) -
 
     Kernels are stored as float16; what is one number a channel (biases, running statistics) keeps float32.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     state = {name: value.detach().cpu() for name, value in model.state_dict().items()}
     stored = {name: v.half().contiguous() if v.ndim > 1 else v.contiguous() for name, v in state.items()}
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(stored, folder / WEIGHTS)
-    digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    content = save(stored)
+    (folder / WEIGHTS).write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
     text = json.dumps({**config, "weights_sha256": digest}, indent=2, sort_keys=True)
     (folder / CONFIG).write_text(text + "\n")
