@@ -35,9 +35,7 @@ def parents(project) -> list[mlflow.entities.Run]:
 
 def test_one_parent_and_one_run_a_round(finished):
     (parent,) = parents(finished)
-    children = [
-        run for run in runs(finished) if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id
-    ]
+    children = [run for run in runs(finished) if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
     assert sorted(run.info.run_name for run in children) == ["round 01", "round 02"]
     assert {run.info.status for run in runs(finished)} == {"FINISHED"}
     assert parent.info.run_name == "iterate"

@@ -29,9 +29,7 @@ def png_claiming(path: Path, width: int, height: int) -> Path:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    path.write_bytes(
-        b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
-    )
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b""))
     return path
 
 
@@ -68,9 +66,7 @@ def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["gif", "webp"])
 def test_of_an_animation_the_first_frame_is_taken(tmp_path, suffix):
-    picture(colour=RED).save(
-        tmp_path / f"a.{suffix}", save_all=True, append_images=[picture(colour=BLUE)], duration=50
-    )
+    picture(colour=RED).save(tmp_path / f"a.{suffix}", save_all=True, append_images=[picture(colour=BLUE)], duration=50)
     assert images.open_image(tmp_path / f"a.{suffix}").getpixel((6, 4))[0] > 150
 
 
@@ -173,9 +169,7 @@ def test_good_rows_go_on_and_bad_rows_are_set_aside(tmp_path, folder, name):
         None,
         "good.png",
     ]
-    rows = [{"image": image, "question": "How many?"} for image in asked] + [
-        {"image": "good.png", "question": " "}
-    ]
+    rows = [{"image": image, "question": "How many?"} for image in asked] + [{"image": "good.png", "question": " "}]
     table = write_prompts(tmp_path / name, rows)
     good, quarantine = images.ingest(images.read_prompts(table), folder, tmp_path / "store", source=name)
     assert good.schema == PROMPTS and quarantine.schema == QUARANTINE

@@ -124,9 +124,7 @@ def test_the_manifest_says_what_made_a_round(world):
 def test_a_changed_parameter_of_a_finished_round_is_named(world):
     world.run()
     files = {path: path.read_bytes() for path in world.root.rglob("*.json")}
-    with pytest.raises(
-        UserError, match=r"round 01 .*parameter rule\.step changed \(1 -> 3\).*experiment=NAME"
-    ) as told:
+    with pytest.raises(UserError, match=r"round 01 .*parameter rule\.step changed \(1 -> 3\).*experiment=NAME") as told:
         world.run(rule={"step": 3, "note": "a"})
     assert "note" not in str(told.value)
     assert files == {path: path.read_bytes() for path in world.root.rglob("*.json")}
@@ -205,9 +203,7 @@ def test_a_stage_redone_alone_leaves_its_round_unfinished_until_the_rest_follows
 
 
 def test_an_output_without_a_file_is_refused(world):
-    catalog = DataCatalog(
-        {"start": JsonDocument(str(world.root / "start.json")), "params:scale": MemoryDataset(2)}
-    )
+    catalog = DataCatalog({"start": JsonDocument(str(world.root / "start.json")), "params:scale": MemoryDataset(2)})
     pipeline = Pipeline([node(make, ["start", "params:scale"], "nowhere", name="make")])
     with pytest.raises(UserError, match=r"dataset 'nowhere' has no file.*catalog\.yml"):
         LineageRunner(world.root, console=Console(file=StringIO())).run(pipeline, catalog)
@@ -258,9 +254,7 @@ KILLED = """
 
 def test_kill_9_loses_only_the_stage_in_flight(world):
     script = textwrap.dedent(KILLED).format(tests=str(Path(__file__).parent), root=str(world.root))
-    child = subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=_environment()
-    )
+    child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=_environment())
     assert child.stdout.readline().strip() == "hanging"
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
@@ -274,9 +268,7 @@ def test_kill_9_loses_only_the_stage_in_flight(world):
 
 def test_two_runs_of_one_experiment_do_not_meet(world):
     script = textwrap.dedent(KILLED).format(tests=str(Path(__file__).parent), root=str(world.root))
-    child = subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=_environment()
-    )
+    child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=_environment())
     try:
         assert child.stdout.readline().strip() == "hanging"
         with pytest.raises(UserError, match="another run is writing experiment 'default'"):

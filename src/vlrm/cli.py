@@ -69,9 +69,7 @@ def _parameters(error: pydantic.ValidationError) -> str:
 def _typed_parameters(text: str) -> str:
     """Kedro's report of parameters that fail their type, as one sentence without links."""
     text = re.sub(r"\s*For further information visit \S+", "", text)
-    text = re.sub(
-        r"Failed to instantiate (\w+) for parameter '[^']*': \d+ validation errors? for \w+", "", text
-    )
+    text = re.sub(r"Failed to instantiate (\w+) for parameter '[^']*': \d+ validation errors? for \w+", "", text)
     text = text.replace("Extra inputs are not permitted", "is not a known parameter")
     text = re.sub(r" \[type=\w+, input_value=(.*?), input_type=\w+\]", r" (\1)", text)
     lines = [line.strip().removeprefix("- ") for line in text.splitlines()[1:] if line.strip()]

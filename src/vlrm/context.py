@@ -50,9 +50,7 @@ def check_names(given: Mapping[str, Any], known: Mapping[str, Any], prefix: str 
     """Refuse a parameter nobody declared, by name, with the nearest that exists."""
     for name, value in given.items():
         if name not in known:
-            raise UserError(
-                f"the configuration declares no parameter '{prefix}{name}'{nearest(name, known, prefix)}."
-            )
+            raise UserError(f"the configuration declares no parameter '{prefix}{name}'{nearest(name, known, prefix)}.")
         below = known[name]
         if isinstance(value, Mapping) and isinstance(below, Mapping) and below:
             check_names(value, below, f"{prefix}{name}.")
@@ -76,6 +74,5 @@ def check_experiment(name: Any) -> None:
     """An experiment is a folder's name, and may not lead out of ``data/rounds``."""
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name):
         raise UserError(
-            f"parameter experiment must be a name of letters, digits, dots, dashes and underscores, not "
-            f"'{name}'."
+            f"parameter experiment must be a name of letters, digits, dots, dashes and underscores, not '{name}'."
         )

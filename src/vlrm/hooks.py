@@ -59,9 +59,7 @@ class TrackingHooks:
             self._settings = {}
 
     @hook_impl
-    def before_pipeline_run(
-        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
-    ) -> None:
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         self._reset()
         self._run = run_params
         names = sorted(name for name in pipeline.inputs() if name.startswith("params:"))

@@ -42,9 +42,7 @@ def open_image(path: str | Path) -> Image.Image:
     """
     path = Path(path)
     if not path.exists():
-        raise UserError(
-            f"Image {path} does not exist: check the path, it is read relative to the images folder."
-        )
+        raise UserError(f"Image {path} does not exist: check the path, it is read relative to the images folder.")
     if not path.is_file():
         raise UserError(f"Image {path} is not a file: give the path of a PNG, JPEG or WebP file.")
     try:
@@ -71,9 +69,7 @@ def _decode(stream: Any, what: str) -> Image.Image:
             raise UserError(f"{what} is damaged ({_reason(error)}): export it again.") from error
         width, height = image.size
         if width * height > MAX_PIXELS:
-            raise UserError(
-                f"{what} has {width} x {height} pixels, more than 64 megapixels: scale it down first."
-            )
+            raise UserError(f"{what} has {width} x {height} pixels, more than 64 megapixels: scale it down first.")
         # Other libraries switch this on for the whole process; then half an image would pass for a whole one.
         tolerant, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
         try:
@@ -81,9 +77,7 @@ def _decode(stream: Any, what: str) -> Image.Image:
             image.load()
             return _as_rgb(_upright(image))
         except Exception as error:
-            raise UserError(
-                f"{what} is truncated or damaged ({_reason(error)}): copy or download it again."
-            ) from error
+            raise UserError(f"{what} is truncated or damaged ({_reason(error)}): copy or download it again.") from error
         finally:
             ImageFile.LOAD_TRUNCATED_IMAGES = tolerant
 
@@ -179,9 +173,7 @@ def read_prompts(path: str | Path) -> list[Row]:
         raise UserError(f"The prompts file {path} does not exist: give a .jsonl or .parquet file.")
     rows = list(_parquet_rows(path) if path.suffix.lower() == ".parquet" else _jsonl_rows(path))
     if not rows:
-        raise UserError(
-            f"The prompts file {path} has no rows: write one line with image and question per prompt."
-        )
+        raise UserError(f"The prompts file {path} has no rows: write one line with image and question per prompt.")
     seen: dict[str, int] = {}
     for row in rows:
         if row.id is not None and (first := seen.setdefault(str(row.id), row.number)) != row.number:
@@ -206,17 +198,13 @@ def _jsonl_rows(path: Path) -> Iterator[Row]:
                 _need_columns(path, record, f", row {number},")
                 yield Row(number, record["image"], record["question"], record.get("id"))
     except (json.JSONDecodeError, RecursionError) as error:
-        raise UserError(
-            f"Row {number} of {path} is not JSON ({error}): write one JSON object a line."
-        ) from error
+        raise UserError(f"Row {number} of {path} is not JSON ({error}): write one JSON object a line.") from error
     except UnicodeDecodeError as error:
         raise UserError(
             f"The prompts file {path} is not UTF-8 text: save it as JSONL in UTF-8, or as Parquet."
         ) from error
     except OSError as error:
-        raise UserError(
-            f"The prompts file {path} cannot be read ({error.strerror}): check its permissions."
-        ) from error
+        raise UserError(f"The prompts file {path} cannot be read ({error.strerror}): check its permissions.") from error
 
 
 def _parquet_rows(path: Path) -> Iterator[Row]:
@@ -225,9 +213,7 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
             names = table.schema_arrow.names
             _need_columns(path, names, "")
             number = 0
-            for batch in table.iter_batches(
-                columns=[name for name in ("image", "question", "id") if name in names]
-            ):
+            for batch in table.iter_batches(columns=[name for name in ("image", "question", "id") if name in names]):
                 for record in batch.to_pylist():
                     number += 1
                     yield Row(number, record["image"], record["question"], record.get("id"))
@@ -311,9 +297,7 @@ def ingest(
 
 def _inside(image: Any, folder: Path) -> Path:
     if not isinstance(image, str) or not image.strip() or "\0" in image:
-        raise UserError(
-            "The column image is empty or no text: write the image's path inside the images folder."
-        )
+        raise UserError("The column image is empty or no text: write the image's path inside the images folder.")
     try:
         path = (folder / image).resolve()
         if path.is_relative_to(folder):

@@ -92,9 +92,7 @@ class LineageRunner(SequentialRunner):
             self._announce(plan, stages, ledger, overwrite)
             for place, (node, stage) in enumerate(zip(pipeline.nodes, stages, strict=True), start=1):
                 run = Task(node, catalog, False, hook_manager, run_id).execute
-                self._bring_up_to_date(
-                    stage, run, ledger, index, catalog, overwrite, f"{place}/{len(stages)}"
-                )
+                self._bring_up_to_date(stage, run, ledger, index, catalog, overwrite, f"{place}/{len(stages)}")
             ledger.seal(whole)
 
     def _bring_up_to_date(
@@ -110,11 +108,7 @@ class LineageRunner(SequentialRunner):
         inputs = {name: _hash_input(name, catalog) for name in stage.inputs}
         key, entry = stage.key(inputs), ledger.entry(stage)
         same = entry is not None and entry.key == key and not (overwrite and entry.code != stage.code)
-        if (
-            same
-            and entry
-            and {name: hash_path(path) for name, path in stage.outputs.items()} == entry.outputs
-        ):
+        if same and entry and {name: hash_path(path) for name, path in stage.outputs.items()} == entry.outputs:
             return
         sealed = ledger.sealed(stage.folder) and not overwrite
         if sealed and not same:
@@ -134,9 +128,7 @@ class LineageRunner(SequentialRunner):
             self._watch(stage, run, place)
         hashes = _hash_outputs(stage)
         if sealed and entry and hashes != entry.outputs:
-            changed = ", ".join(
-                sorted(name for name, sha in hashes.items() if sha != entry.outputs.get(name))
-            )
+            changed = ", ".join(sorted(name for name, sha in hashes.items() if sha != entry.outputs.get(name)))
             raise UserError(
                 f"{changed} of finished round {stage.folder} was missing, and {stage.name} made something "
                 f"else in its "
@@ -233,8 +225,7 @@ def _path(name: str, catalog: DataCatalog) -> Path:
     path = getattr(dataset, "path", None) or getattr(dataset, "_filepath", None)
     if path is None:
         raise UserError(
-            f"dataset '{name}' has no file: add it to conf/base/catalog.yml, so that its stage can be "
-            f"resumed."
+            f"dataset '{name}' has no file: add it to conf/base/catalog.yml, so that its stage can be resumed."
         )
     return Path(str(path))
 
@@ -244,8 +235,7 @@ def _hash_input(name: str, catalog: DataCatalog) -> str:
     sha = hash_path(path)
     if sha is None:
         raise UserError(
-            f"'{name}' ({path}) does not exist yet: run the stages before it first (kedro run --pipelines "
-            f"iterate)."
+            f"'{name}' ({path}) does not exist yet: run the stages before it first (kedro run --pipelines iterate)."
         )
     return sha
 
@@ -254,9 +244,7 @@ def _hash_outputs(stage: Stage) -> dict[str, str]:
     hashes = {name: hash_path(path) for name, path in stage.outputs.items()}
     missing = [str(stage.outputs[name]) for name, sha in hashes.items() if sha is None]
     if missing:
-        raise UserError(
-            f"{stage.name} ended without writing {', '.join(missing)}: its node must return every output."
-        )
+        raise UserError(f"{stage.name} ended without writing {', '.join(missing)}: its node must return every output.")
     return {name: sha for name, sha in hashes.items() if sha is not None}
 
 

@@ -102,7 +102,16 @@ class Claim:
 
     def key(self) -> tuple[Any, ...]:
         """What is claimed, without where it is said: equal keys are the same claim."""
-        return (self.kind, self.subject, self.attribute, self.value, self.count, self.relation, self.other, self.polarity)
+        return (
+            self.kind,
+            self.subject,
+            self.attribute,
+            self.value,
+            self.count,
+            self.relation,
+            self.other,
+            self.polarity,
+        )
 
 
 def claim_to_json(claim: Claim) -> str:
@@ -130,33 +139,98 @@ SCENES = _schema(image_sha256=S, scene=S)
 """Exact truth of a rendered image as JSON; experts and models never read this table."""
 QUARANTINE = _schema(source=S, row=I, item=S, reason=S)
 EVIDENCE = _schema(
-    image_sha256=S, evidence_id=S, kind=S, label=S, box=pa.list_(F), score=F, expert=S, fingerprint=S, target=S
+    image_sha256=S,
+    evidence_id=S,
+    kind=S,
+    label=S,
+    box=pa.list_(F),
+    score=F,
+    expert=S,
+    fingerprint=S,
+    target=S,
 )
 RESPONSES = _schema(
-    response_id=S, prompt_id=S, image_sha256=S, text=S, source=S, parent_id=S, edit_kind=S, quad_id=S, sample=I
+    response_id=S,
+    prompt_id=S,
+    image_sha256=S,
+    text=S,
+    source=S,
+    parent_id=S,
+    edit_kind=S,
+    quad_id=S,
+    sample=I,
 )
 """``source``: sampled (by the policy), counterfactual (an edit of ``parent_id`` on the same image) or quad (the same
 text said of the quad's other image; ``parent_id`` is the response it repeats). ``quad_id`` is the counterfactual's
 response id on the counterfactual and on the two quad rows, null elsewhere."""
 CLAIMS = _schema(
-    response_id=S, claim_index=I, image_sha256=S, kind=S, claim=S, start=I, end=I,
-    probability=F, verdict=S, evidence_ids=pa.list_(S), families=S,
+    response_id=S,
+    claim_index=I,
+    image_sha256=S,
+    kind=S,
+    claim=S,
+    start=I,
+    end=I,
+    probability=F,
+    verdict=S,
+    evidence_ids=pa.list_(S),
+    families=S,
 )
 """``claim``: JSON of :class:`Claim`; ``families``: JSON of the log-likelihood ratio each expert family gave."""
 CRITIQUES = _schema(
-    critique_id=S, response_id=S, image_sha256=S, sample=I, with_evidence=B, text=S, verdict=S, parsed=B, reason=S
+    critique_id=S,
+    response_id=S,
+    image_sha256=S,
+    sample=I,
+    with_evidence=B,
+    text=S,
+    verdict=S,
+    parsed=B,
+    reason=S,
 )
 """``verdict``: right or wrong (null when the critique does not parse; ``reason`` then says why)."""
+CRITIQUE_TARGETS = _schema(critique_id=S, image_sha256=S, question=S, response=S, critique=S, verdict=S)
+"""Accepted critiques as they are learned: references to evidence removed, with what they are about."""
 PAIRS = _schema(
-    pair_id=S, prompt_id=S, image_sha256=S, question=S, chosen_id=S, rejected_id=S, chosen=S, rejected=S,
-    source=S, kind=S, quad_id=S, q_plus=F, q_minus=F, expert_margin=F, verifiable=F, length_ratio=F,
-    severity=F, weight=F, margin=F, reward_margin=F, refused=S,
+    pair_id=S,
+    prompt_id=S,
+    image_sha256=S,
+    question=S,
+    chosen_id=S,
+    rejected_id=S,
+    chosen=S,
+    rejected=S,
+    source=S,
+    kind=S,
+    quad_id=S,
+    q_plus=F,
+    q_minus=F,
+    expert_margin=F,
+    verifiable=F,
+    length_ratio=F,
+    severity=F,
+    weight=F,
+    margin=F,
+    reward_margin=F,
+    refused=S,
 )
 """``source``: candidates or counterfactual. ``refused``: null when accepted, else the first test that failed."""
 WATERFALL = _schema(source=S, test=S, refused=I, left=I)
 EXAM = _schema(
-    item_id=S, split=S, part=S, source=S, kind=S, image=S, image_sha256=S, question=S, chosen=S, rejected=S,
-    quad_id=S, group_id=S, differing_kinds=pa.list_(S), experts_right=B,
+    item_id=S,
+    split=S,
+    part=S,
+    source=S,
+    kind=S,
+    image=S,
+    image_sha256=S,
+    question=S,
+    chosen=S,
+    rejected=S,
+    quad_id=S,
+    group_id=S,
+    differing_kinds=pa.list_(S),
+    experts_right=B,
 )
 """``split``: gate or report. ``source``: organic (both sampled) or edited. ``quad_id``: shared by the two pairs of a
 quad; ``group_id``: shared by the paraphrases of one pair. ``experts_right``: the evidence prefers ``chosen``."""

@@ -62,9 +62,7 @@ class Vlm:
                 "give base= a model folder with config.json, or a hub name while online"
             ) from error
         if getattr(processor, "chat_template", None) is None:
-            raise UserError(
-                f"the model in {folder} has no chat template; give base= an instruction-tuned model"
-            )
+            raise UserError(f"the model in {folder} has no chat template; give base= an instruction-tuned model")
         model.eval()
         return Vlm(model, processor, images)
 
@@ -99,9 +97,7 @@ class Vlm:
             part = missing[start : start + 64]
             pixels = self.processor.image_processor(images=[self.open(r) for r in part], return_tensors="pt")
             with torch.no_grad():
-                found = self.model.get_image_features(
-                    pixels["pixel_values"].to(self.model.dtype)
-                ).pooler_output
+                found = self.model.get_image_features(pixels["pixel_values"].to(self.model.dtype)).pooler_output
             for reference, feature in zip(part, found, strict=True):
                 self._features[reference] = feature.clone()
         kept = [self._features[r] for r in references]

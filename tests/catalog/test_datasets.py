@@ -42,9 +42,7 @@ def test_equal_tables_give_equal_bytes(tmp_path):
 
 
 def test_a_stream_of_tables_is_written_in_row_groups(tmp_path):
-    part = pa.table(
-        {"source": ["x"] * 40_000, "test": ["t"] * 40_000, "refused": [0] * 40_000, "left": [1] * 40_000}
-    )
+    part = pa.table({"source": ["x"] * 40_000, "test": ["t"] * 40_000, "refused": [0] * 40_000, "left": [1] * 40_000})
     waterfall(tmp_path / "w").save(part for _ in range(2))
     file = pq.ParquetFile(tmp_path / "w")
     assert file.metadata.num_rows == 80_000

@@ -42,8 +42,6 @@ def noisy(
         noun = str(rng.choice(list(EMBEDDED.nouns)))
         colour = str(rng.choice(EMBEDDED.values("colour")))
         seen.append(
-            SeenObject(
-                noun, (x, y, x + 0.1, y + 0.1), float(rng.beta(2, 3)), {"colour": (colour, 0.5)}, "ghost"
-            )
+            SeenObject(noun, (x, y, x + 0.1, y + 0.1), float(rng.beta(2, 3)), {"colour": (colour, 0.5)}, "ghost")
         )
     return seen

@@ -19,9 +19,7 @@ from vlrm.scenes.world import sample_scene
 from vlrm.schema import SeenObject
 
 
-def thing(
-    noun: str, x: float, colour: str, size: str = "medium", pattern: str = "plain", text: str = ""
-) -> SeenObject:
+def thing(noun: str, x: float, colour: str, size: str = "medium", pattern: str = "plain", text: str = "") -> SeenObject:
     known = {"colour": (colour, 1.0), "size": (size, 1.0), "pattern": (pattern, 1.0)}
     if text:
         known["text"] = (text, 1.0)
@@ -67,9 +65,7 @@ def test_attribute_edits_keep_form_and_article() -> None:
     assert "I can see a blue star." in found
     assert not any("red" in text for text in found)
     assert reachable("A ball with stripes.", kinds=["attribute"]) == {"A ball with dots."}
-    assert "Large." in reachable("Small.", "What size is the star?") | reachable(
-        "Small.", "What size is the star?"
-    )
+    assert "Large." in reachable("Small.", "What size is the star?") | reachable("Small.", "What size is the star?")
 
 
 def test_object_edits_follow_the_object_through_the_text() -> None:

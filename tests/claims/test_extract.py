@@ -193,10 +193,7 @@ def test_true_answers_of_the_world_yield_true_claims() -> None:
 
 
 def test_fast_enough_for_rounds() -> None:
-    texts = [
-        f"There is a red star left of a small blue ball, {i} rings and a box that says TEA."
-        for i in range(500)
-    ]
+    texts = [f"There is a red star left of a small blue ball, {i} rings and a box that says TEA." for i in range(500)]
     start = time.process_time()
     for text in texts:
         extract_claims(text)

@@ -46,9 +46,7 @@ def test_verdicts_are_mostly_right_and_probabilities_calibrated(reliability: Rel
     assert (~truth[contradicted]).mean() > 0.90
     assert (supported | contradicted).mean() > 0.8
     bins = np.minimum((chance * 10).astype(int), 9)
-    gaps = [
-        abs(chance[bins == b].mean() - truth[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins)
-    ]
+    gaps = [abs(chance[bins == b].mean() - truth[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins)]
     assert sum(gaps) < 0.06
 
 
@@ -61,9 +59,7 @@ def test_exact_experts_leave_next_to_nothing_open() -> None:
         truth = sample_scene(rng).seen()
         for claim in calibration_claims(truth, rng):
             total += 1
-            right += fitted.verify(claim, truth).verdict == (
-                "supported" if holds(claim, truth) else "contradicted"
-            )
+            right += fitted.verify(claim, truth).verdict == ("supported" if holds(claim, truth) else "contradicted")
     assert right / total > 0.97
 
 
@@ -79,9 +75,7 @@ def test_a_surer_expert_moves_a_claim_further(reliability: Reliability) -> None:
     def red_star(score: float) -> SeenObject:
         return SeenObject("star", (0.2, 0.2, 0.4, 0.4), 0.97, {"colour": ("red", score)}, "e1")
 
-    claims = [
-        c for c in extract_claims("A red star.") + extract_claims("A blue star.") if c.kind == "attribute"
-    ]
+    claims = [c for c in extract_claims("A red star.") + extract_claims("A blue star.") if c.kind == "attribute"]
     weak, strong = ([reliability.verify(c, [red_star(s)]).probability for c in claims] for s in (0.4, 0.97))
     assert strong[0] > weak[0] > 0.5 > weak[1] >= strong[1]
     assert strong[1] < 0.1
@@ -178,8 +172,6 @@ def test_tables_carry_every_claim_with_its_evidence(reliability: Reliability) ->
     assert found["r3", "existence", None]["verdict"] == "supported"
     assert {key[0] for key in found} == {"r1", "r2", "r3"}
     assert evidence_by_image(evidence)["s1"][1].target == "d1"
-    orphan = pa.Table.from_pylist(
-        [dict(zip(names, ("r9", "p9", "s1", "Yes."), strict=True))], schema=RESPONSES
-    )
+    orphan = pa.Table.from_pylist([dict(zip(names, ("r9", "p9", "s1", "Yes."), strict=True))], schema=RESPONSES)
     with pytest.raises(UserError, match="p9"):
         verify_responses(orphan, prompts, evidence, reliability)

@@ -47,10 +47,7 @@ def realistic(skill: float, items: int = 300, seed: int = 0) -> tuple[pa.Table, 
     rows: list[dict[str, object]] = []
     for number in range(items):
         source = "organic" if number % 2 else "edited"
-        said = [
-            f"I can see a {rng.choice(['red', 'blue', 'green'])} star and {n} boxes."
-            for n in ("two", "three")
-        ]
+        said = [f"I can see a {rng.choice(['red', 'blue', 'green'])} star and {n} boxes." for n in ("two", "three")]
         facts = {"kind": KINDS[number % 5], "part": PARTS[number % 4], "source": source}
         facts |= {"chosen": said[number % 2], "rejected": said[1 - number % 2]}
         facts["experts_right"] = None if number % 11 == 0 else bool(number % 9)
@@ -59,9 +56,7 @@ def realistic(skill: float, items: int = 300, seed: int = 0) -> tuple[pa.Table, 
         texts = {"chosen": "There is a red star.", "rejected": "There is a blue star."}
         rows.append(item(f"q{number}a", f"img{number}", quad_id=f"q{number}", part="prior_breaking", **texts))
         texts = {"chosen": texts["rejected"], "rejected": texts["chosen"]}
-        rows.append(
-            item(f"q{number}b", f"new{number}", quad_id=f"q{number}", part="prior_conforming", **texts)
-        )
+        rows.append(item(f"q{number}b", f"new{number}", quad_id=f"q{number}", part="prior_conforming", **texts))
     for number in range(items // 10):
         rows[number]["group_id"] = rows[number]["item_id"]
         rows += [rows[number] | {"item_id": f"r{number}/p{p}"} for p in (1, 2)]
@@ -76,7 +71,5 @@ def realistic(skill: float, items: int = 300, seed: int = 0) -> tuple[pa.Table, 
                 "rejected_verdict": "right" if rng.random() < 0.4 else "wrong",
             }
             scores.append(score(name, base + rng.normal(0.1, 0.4), sample=sample, **verdicts))
-            scores += [
-                score(name, rng.normal(0, 0.5), view=view, sample=sample) for view in ("blank", "swapped")
-            ]
+            scores += [score(name, rng.normal(0, 0.5), view=view, sample=sample) for view in ("blank", "swapped")]
     return exam_of(*rows), scores_of(*scores)

@@ -12,9 +12,7 @@ from vlrm.evaluation.bootstrap import Resampler, hierarchical_mean, image_cluste
 def test_agrees_with_scipy_when_every_item_is_its_own_cluster():
     values = np.random.default_rng(0).normal(size=120)
     ours = Resampler(np.arange(120), draws=9000, seed=1).mean(values)
-    theirs = stats.bootstrap(
-        (values,), np.mean, n_resamples=9000, method="percentile", rng=2
-    ).confidence_interval
+    theirs = stats.bootstrap((values,), np.mean, n_resamples=9000, method="percentile", rng=2).confidence_interval
     assert ours is not None
     assert ours.value == pytest.approx(values.mean())
     assert ours.low == pytest.approx(theirs.low, abs=0.01)
@@ -29,9 +27,7 @@ def test_equals_a_plain_loop_over_drawn_clusters():
     resampler = Resampler(clusters, draws=50, seed=5)
     by_hand = []
     for times in resampler.times:
-        drawn = [
-            v for c, many in enumerate(times) for _ in range(many) for v in values[resampler.cluster == c]
-        ]
+        drawn = [v for c, many in enumerate(times) for _ in range(many) for v in values[resampler.cluster == c]]
         by_hand.append(np.nanmean(drawn))
     np.testing.assert_allclose(resampler.draws_of_mean(values), by_hand)
 

@@ -165,8 +165,7 @@ def test_same_seed_same_exam():
     prompts, scenes, responses = world(40, seed=5)
     sizes = ExamSizes(organic=10, edited=8, quads=8, groups=4)
     one, other = (
-        build_exam(prompts, scenes, responses, "gate", np.random.default_rng(3), sizes, store)[0]
-        for _ in range(2)
+        build_exam(prompts, scenes, responses, "gate", np.random.default_rng(3), sizes, store)[0] for _ in range(2)
     )
     assert one.equals(other)
 
@@ -201,9 +200,7 @@ def star(colour: str) -> Scene:
 def test_parts_follow_the_prior(actual, said, part):
     assert USUAL["star"] == "yellow"
     scene = star(actual)
-    chosen, rejected = (
-        judge(f"There is a {c} star.", "What can you see?", scene.seen()) for c in (actual, said)
-    )
+    chosen, rejected = (judge(f"There is a {c} star.", "What can you see?", scene.seen()) for c in (actual, said))
     assert (chosen.false_count, rejected.false_count) == (0, 1)
     assert pair_part(chosen, rejected, scene, "prior_conforming") == part
 

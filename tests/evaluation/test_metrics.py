@@ -75,9 +75,7 @@ def group(name, margins, plain=(1.0, 1.0, 1.0)):
     """Three wordings with two critique seeds each: margins[wording][seed]."""
     names = [name, f"{name}/p1", f"{name}/p2"]
     rows = [item(n, f"img-{name}", group_id=name) for n in names]
-    scores = [
-        score(n, m, sample=s) for n, pair in zip(names, margins, strict=True) for s, m in enumerate(pair)
-    ]
+    scores = [score(n, m, sample=s) for n, pair in zip(names, margins, strict=True) for s, m in enumerate(pair)]
     return rows, scores + [score(n, m) for n, m in zip(names, plain, strict=True)]
 
 
@@ -102,10 +100,7 @@ def test_consistency_wants_all_six_and_counts_a_tie_as_wrong():
 
 def test_one_critique_seed_is_no_group_of_six():
     rows, scores = group("a", [(1,), (1,), (1,)])
-    assert (
-        value(evaluate(Outcomes.read(exam_of(*rows), scores_of(*scores)), "plain"), "reasoning_consistency")
-        is None
-    )
+    assert value(evaluate(Outcomes.read(exam_of(*rows), scores_of(*scores)), "plain"), "reasoning_consistency") is None
 
 
 def test_critiques_are_averaged_and_chosen_on_gate():
@@ -124,8 +119,7 @@ def test_where_the_critique_and_the_experts_are_wrong():
     def said(name, margin, chosen, rejected):
         votes = zip(chosen, rejected, strict=True)
         return [score(name, margin)] + [
-            score(name, margin, sample=s, chosen_verdict=c, rejected_verdict=r)
-            for s, (c, r) in enumerate(votes)
+            score(name, margin, sample=s, chosen_verdict=c, rejected_verdict=r) for s, (c, r) in enumerate(votes)
         ]
 
     rows = [

@@ -44,9 +44,7 @@ def made_up(images: Path) -> ReportData:
         exam, scores = realistic(skill, items=240)
         outcomes = Outcomes.read(exam, scores)
         floors, balanced = baseline_figures(outcomes, draws=300)
-        metrics = evaluate(
-            outcomes, "critiques" if number else "plain", gate=outcomes, balanced=balanced, draws=300
-        )
+        metrics = evaluate(outcomes, "critiques" if number else "plain", gate=outcomes, balanced=balanced, draws=300)
         offered = 1400 * number
         kept = sum(step.left for step in waterfall(offered)[5::6])
         more = {
@@ -144,10 +142,7 @@ def test_figures_on_the_page_are_the_figures(data):
     page = render_report(data)
     for one in data.rounds:
         figure = one.figure("hallucination_accuracy")
-        assert (
-            f"<td>{100 * figure.value:.1f}<small>{100 * figure.low:.0f}–{100 * figure.high:.0f}</small></td>"
-            in page
-        )
+        assert f"<td>{100 * figure.value:.1f}<small>{100 * figure.low:.0f}–{100 * figure.high:.0f}</small></td>" in page
 
 
 def test_text_of_models_is_escaped(data):

@@ -27,10 +27,7 @@ class Drawn:
 def drawn() -> Drawn:
     taken = list(islice(scenes(987_654_321), 60))
     objects = [
-        [
-            Evidence(f"d{i}", "object", o.shape, o.box, 0.9, "drawn", "")
-            for i, o in enumerate(scene.objects, start=1)
-        ]
+        [Evidence(f"d{i}", "object", o.shape, o.box, 0.9, "drawn", "") for i, o in enumerate(scene.objects, start=1)]
         for scene in taken
     ]
     return Drawn(taken, [render(scene) for scene in taken], [scene.seen() for scene in taken], objects)

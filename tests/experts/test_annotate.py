@@ -131,9 +131,7 @@ def test_after_a_kill_only_the_batch_in_flight_is_lost(images, tmp_path):
     )  # fmt: skip
     assert killed.returncode == -9, killed.stderr
     expert = Redness()
-    assert labels(annotate(images, [expert], batch_size=4, cache=cache)) == [
-        f"red {red}" for red in range(0, 250, 10)
-    ]
+    assert labels(annotate(images, [expert], batch_size=4, cache=cache)) == [f"red {red}" for red in range(0, 250, 10)]
     assert sum(expert.batches) == len(images) - 12
 
 

@@ -91,9 +91,7 @@ def test_size_is_unsure_near_its_limits():
 
 def test_tiny_and_border_boxes_do_not_break_anything():
     image = Image.new("RGB", (64, 48), RED)
-    found = [
-        [thing((0.0, 0.0, 0.001, 0.001)), thing((0.99, 0.99, 1.0, 1.0), "d2"), thing((0, 0, 1, 1), "d3")]
-    ]
+    found = [[thing((0.0, 0.0, 0.001, 0.001)), thing((0.99, 0.99, 1.0, 1.0), "d2"), thing((0, 0, 1, 1), "d3")]]
     (rows,) = Colour().annotate([image], found)
     assert {row.label for row in rows} == {"red"}
     (rows,) = Pattern().annotate([image], found)

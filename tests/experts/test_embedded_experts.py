@@ -21,9 +21,7 @@ def test_detector_finds_objects_and_little_else(report):
     assert report["objects"]["recall"] >= 0.96
 
 
-@pytest.mark.parametrize(
-    ("attribute", "least"), [("colour", 0.97), ("size", 0.94), ("pattern", 0.94), ("text", 0.88)]
-)
+@pytest.mark.parametrize(("attribute", "least"), [("colour", 0.97), ("size", 0.94), ("pattern", 0.94), ("text", 0.88)])
 def test_attributes_of_found_objects_are_right(report, attribute, least):
     figures = report["attributes"][attribute]
     assert figures["accuracy"] >= least and figures["precision"] >= least
@@ -36,11 +34,7 @@ def test_every_row_points_at_an_object_and_says_who_said_it(evidence, experts):
         assert len(ids) == len(set(ids))
         for row in rows:
             assert row.fingerprint == fingerprints[row.expert]
-            assert (
-                0 <= row.score <= 1
-                and 0 <= row.box[0] < row.box[2] <= 1
-                and 0 <= row.box[1] < row.box[3] <= 1
-            )
+            assert 0 <= row.score <= 1 and 0 <= row.box[0] < row.box[2] <= 1 and 0 <= row.box[1] < row.box[3] <= 1
             assert row.target is None or row.target in ids
         # What the detector is unsure of may be a grey scratch, and then has no colour.
         sure = [thing for thing in seen_objects(rows) if thing.score >= 0.5]

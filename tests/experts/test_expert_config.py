@@ -27,11 +27,7 @@ class Width:
     def annotate(self, images, found):
         label = "{} " + self.settings.unit
         return [
-            [
-                Evidence(
-                    "w1", "width", label.format(image.width), (0, 0, 1, 1), 1.0, self.name, self.fingerprint
-                )
-            ]
+            [Evidence("w1", "width", label.format(image.width), (0, 0, 1, 1), 1.0, self.name, self.fingerprint)]
             for image in images
         ]
 

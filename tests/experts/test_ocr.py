@@ -12,9 +12,7 @@ def test_tags_on_scenes_are_read_exactly(drawn):
     added = ocr.annotate(drawn.images, drawn.objects)
     report = reliability_report([a + b for a, b in zip(drawn.objects, added, strict=True)], drawn.truth)
     assert report["attributes"]["text"]["support"] >= 20
-    assert (
-        report["attributes"]["text"]["accuracy"] >= 0.95 and report["attributes"]["text"]["precision"] >= 0.95
-    )
+    assert report["attributes"]["text"]["accuracy"] >= 0.95 and report["attributes"]["text"]["precision"] >= 0.95
 
 
 def test_scenes_without_tags_never_reach_a_network(drawn):

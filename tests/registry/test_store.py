@@ -27,9 +27,7 @@ class BrightnessScorer:
         return cls(json.loads((folder / "bias.json").read_text())["bias"])
 
     def rewards(self, rows):
-        return np.array(
-            [np.asarray(image).mean() / 255 + self.bias + len(text.split()) for image, _, text in rows]
-        )
+        return np.array([np.asarray(image).mean() / 255 + self.bias + len(text.split()) for image, _, text in rows])
 
 
 @pytest.fixture

@@ -11,9 +11,7 @@ from vlrm.claims.extract import extract_claims
 from vlrm.rejection_sampling.offer import OFFERED, offer_pairs
 from vlrm.schema import CLAIMS, PROMPTS, RESPONSES, claim_to_json
 
-PROMPT = pa.Table.from_pylist(
-    [{"prompt_id": "p", "image_sha256": "s", "question": "Describe."}], schema=PROMPTS
-)
+PROMPT = pa.Table.from_pylist([{"prompt_id": "p", "image_sha256": "s", "question": "Describe."}], schema=PROMPTS)
 
 
 def tables(responses: list[dict[str, Any]], false: dict[str, set[str]]) -> tuple[pa.Table, pa.Table]:

@@ -35,9 +35,7 @@ def quad(number: int, **given: Any) -> list[dict[str, Any]]:
     return [first, second]
 
 
-def selected(
-    rows: list[dict[str, Any]], rule: Rule | None = None, tau: float = 0.95, **options: Any
-) -> Selection:
+def selected(rows: list[dict[str, Any]], rule: Rule | None = None, tau: float = 0.95, **options: Any) -> Selection:
     return select_pairs(pa.Table.from_pylist(rows, schema=OFFERED), rule or Rule(), tau, **options)
 
 

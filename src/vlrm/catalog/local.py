@@ -37,7 +37,6 @@ class LocalDataset(AbstractDataset[In, Out], Generic[In, Out]):
         """The path, or an error that says what to run first."""
         if not self._exists():
             raise UserError(
-                f"{self.path} does not exist yet: run the stage that writes it (kedro run --pipelines "
-                f"iterate)."
+                f"{self.path} does not exist yet: run the stage that writes it (kedro run --pipelines iterate)."
             )
         return self.path

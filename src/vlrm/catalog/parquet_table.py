@@ -52,9 +52,7 @@ class ParquetTable(LocalDataset[Any, pa.Table]):
         try:
             return self._fit(pq.read_table(path, memory_map=True))
         except pa.ArrowInvalid as error:
-            raise UserError(
-                f"{path} is not a readable Parquet table ({error}): delete it and run again."
-            ) from error
+            raise UserError(f"{path} is not a readable Parquet table ({error}): delete it and run again.") from error
 
     def save(self, data: pa.Table | Iterable[pa.Table | pa.RecordBatch]) -> None:
         parts = iter([data] if isinstance(data, pa.Table) else data)

@@ -50,9 +50,7 @@ def calibration_claims(
     return [_of_absent(claim, truth, absent, rng) for claim in claims]
 
 
-def _of_absent(
-    claim: Claim, truth: Sequence[SeenObject], absent: list[str], rng: np.random.Generator
-) -> Claim:
+def _of_absent(claim: Claim, truth: Sequence[SeenObject], absent: list[str], rng: np.random.Generator) -> Claim:
     """Some of what is not so is not so because its object is not there at all: that is how models often
     err."""
     denial = claim.kind == "existence" and not claim.polarity
@@ -128,9 +126,7 @@ def _attributes(thing: SeenObject, rng: np.random.Generator, vocabulary: Vocabul
         value = thing.attributes[name][0]
         about = _described(thing, rng, vocabulary, without=name) if rng.random() < 0.6 else {}
         for said in (value, _other(vocabulary.values(name), value, rng)):
-            claims.append(
-                make("attribute", _phrase(thing.noun, {**about, name: said}), attribute=name, value=said)
-            )
+            claims.append(make("attribute", _phrase(thing.noun, {**about, name: said}), attribute=name, value=said))
     return claims
 
 
@@ -159,9 +155,7 @@ def _counts(
     phrases: list[ObjectPhrase] = [ObjectPhrase(None), ObjectPhrase(str(rng.choice(nouns)))]
     for thing in _some(truth, 3, rng):
         phrases.append(ObjectPhrase(thing.noun))
-        phrases.append(
-            _phrase(thing.noun if rng.random() < 0.7 else None, _described(thing, rng, vocabulary))
-        )
+        phrases.append(_phrase(thing.noun if rng.random() < 0.7 else None, _described(thing, rng, vocabulary)))
     for phrase in phrases:
         number = sum(holds(make("count", phrase, count=1), [thing]) for thing in truth)
         claims.append(make("count", phrase, count=number))
@@ -178,8 +172,7 @@ def _relations(truth: Sequence[SeenObject], rng: np.random.Generator) -> list[Cl
         if margin(relation, a, b) < 0:
             relation = OPPOSITE[relation]
         phrases = [
-            _phrase(t.noun, {"colour": t.attributes["colour"][0]} if "colour" in t.attributes else {})
-            for t in (a, b)
+            _phrase(t.noun, {"colour": t.attributes["colour"][0]} if "colour" in t.attributes else {}) for t in (a, b)
         ]
         if rng.random() < 0.5:
             phrases = [ObjectPhrase(p.noun) for p in phrases]

@@ -84,9 +84,7 @@ def propose(
         ]
         scores = [_preference(change, claim, objects, balance) + rng.gumbel() * 0.7 for change in options]
         for place in np.argsort(scores)[::-1]:
-            edit = _checked(
-                response, claims, int(index), options[place], objects, vocabulary, question, reliability
-            )
+            edit = _checked(response, claims, int(index), options[place], objects, vocabulary, question, reliability)
             if edit is not None:
                 edits.append(edit)
                 for key in _keys(edit.before, edit.kind, options[place].old_value):

@@ -24,9 +24,7 @@ class Entity:
 
     def fits(self, noun: str | None, attributes: dict[str, str]) -> bool:
         """Whether a definite phrase can mean this object."""
-        return noun in (None, self.noun) and all(
-            self.attributes.get(a, v) == v for a, v in attributes.items()
-        )
+        return noun in (None, self.noun) and all(self.attributes.get(a, v) == v for a, v in attributes.items())
 
 
 @dataclass(eq=False)

@@ -45,16 +45,12 @@ def lex(text: str, vocabulary: Vocabulary) -> list[Lexeme]:
                 word = table.get(tuple(lower[place : place + size]))
                 if word is not None:
                     end = tokens[place + size - 1][3]
-                    found.append(
-                        Lexeme(word.kind, word.value, start, end, word.plural, word.number, text[start:end])
-                    )
+                    found.append(Lexeme(word.kind, word.value, start, end, word.plural, word.number, text[start:end]))
                     place += size
                     break
             else:
                 number = int(raw) if raw.isdigit() and len(raw) <= 3 else -1
-                found.append(
-                    Lexeme("NUM" if number >= 0 else "WORD", lower[place], start, end, False, number, raw)
-                )
+                found.append(Lexeme("NUM" if number >= 0 else "WORD", lower[place], start, end, False, number, raw))
                 place += 1
             continue
         found.extend(_mark(kind, raw, start, end, found))
@@ -67,9 +63,7 @@ def _mark(kind: str, raw: str, start: int, end: int, before: list[Lexeme]) -> li
         return [Lexeme("VALUE", raw, start, end, raw=raw)]
     if kind == "nt":
         verb = raw[:-3].lower()
-        copula = (
-            [Lexeme("COP", verb, start, end, raw=raw)] if verb in ("is", "are", "was", "were", "has") else []
-        )
+        copula = [Lexeme("COP", verb, start, end, raw=raw)] if verb in ("is", "are", "was", "were", "has") else []
         return [*copula, Lexeme("NEG", "not", start, end, raw=raw)]
     if kind == "clitic":
         spoken = before and before[-1].kind in ("THERE", "PRON", "WHICH", "DET")

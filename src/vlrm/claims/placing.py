@@ -58,11 +58,7 @@ class Placing:
     def _answer_place(self, lexeme: Lexeme, subject: Entity | None) -> None:
         """ "To the left." says where the first object of the question is, as seen from the second."""
         asked = [entity for entity in self.entities if entity.asked]
-        if (
-            self.asked.kind != "relation"
-            or len(asked) < 2
-            or (subject is not None and subject is not asked[0])
-        ):
+        if self.asked.kind != "relation" or len(asked) < 2 or (subject is not None and subject is not asked[0]):
             return
         if lexeme.kind == "REL" and lexeme.value in ("left of", "right of"):
             return
@@ -125,9 +121,7 @@ class Placing:
             value=lexeme.value.strip().upper(), polarity=not self.negation,
         )  # fmt: skip
 
-    def _add(
-        self, kind: str, subject: Entity, start: int, end: int, span: tuple[int, int], **content: object
-    ) -> Draft:
+    def _add(self, kind: str, subject: Entity, start: int, end: int, span: tuple[int, int], **content: object) -> Draft:
         content.setdefault("polarity", True)
         draft = Draft(kind, subject, start, end, span, hedged=self.hedged, **content)  # type: ignore[arg-type]
         self.drafts.append(draft)

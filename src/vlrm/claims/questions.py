@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 
     from vlrm.claims.vocabulary import Vocabulary
 
-_ASKS = frozenset(
-    {"is", "are", "do", "does", "can", "was", "were", "did", "could", "has", "have", "isn", "aren"}
-)
+_ASKS = frozenset({"is", "are", "do", "does", "can", "was", "were", "did", "could", "has", "have", "isn", "aren"})
 
 
 @dataclass
@@ -33,9 +31,7 @@ class Asked:
     relation: str | None = None
 
     def entities(self) -> list[Entity]:
-        return [
-            Entity(p.noun, dict(p.phrase().attributes), plural=p.plural, asked=True) for p in self.phrases
-        ]
+        return [Entity(p.noun, dict(p.phrase().attributes), plural=p.plural, asked=True) for p in self.phrases]
 
 
 def read_question(question: str, vocabulary: Vocabulary) -> Asked:

@@ -207,9 +207,7 @@ class Reader(Placing):
         if self.verb:
             return
         if self.last is not None and self.relation is None and not self.inverted:
-            several = (
-                lexeme.value in ("are", "were", "look", "appear", "seem", "have") and len(self.group) > 1
-            )
+            several = lexeme.value in ("are", "were", "look", "appear", "seem", "have") and len(self.group) > 1
             self.subjects = list(self.group) if several or _are(lexeme) else self._heads()
             self.verb = True
         elif self.pronoun:
@@ -229,9 +227,7 @@ class Reader(Placing):
         if self.topic is None or (self.verb and self.subjects):
             return
         self.pronoun = True
-        many = (
-            lexeme.raw.lower() in ("they", "their", "them") and len(self.group) > 1 and not self.topic.plural
-        )
+        many = lexeme.raw.lower() in ("they", "their", "them") and len(self.group) > 1 and not self.topic.plural
         self.subjects = list(self.group) if many else [self.topic]
         self.last = self.topic
 
@@ -245,11 +241,7 @@ class Reader(Placing):
             subjects = self.subjects
         elif self.last is not None:
             subjects = [self.last]
-        elif (
-            self.topic is not None
-            and self.topic.asked
-            and self.asked.kind in ("attribute", "text", "relation")
-        ):
+        elif self.topic is not None and self.topic.asked and self.asked.kind in ("attribute", "text", "relation"):
             subjects = [self.topic]
         else:
             return
@@ -268,23 +260,14 @@ class Reader(Placing):
 
     def _describe(self, entity: Entity, name: str, value: str, lexeme: Lexeme, start: int, end: int) -> None:
         span = (lexeme.start, lexeme.end)
-        begin = (
-            start
-            if 0 < end - start and start <= span[0] and not self._sentence_break(start, span[0])
-            else span[0]
-        )
+        begin = start if 0 < end - start and start <= span[0] and not self._sentence_break(start, span[0]) else span[0]
         self._add(
             "attribute", entity, begin, max(end, span[1]), span, attribute=name, value=value,
             polarity=not self.negation,
         )  # fmt: skip
 
     def _bare_number(self, lexeme: Lexeme) -> None:
-        if (
-            self.asked.kind == "count"
-            and not self.asked.yes_no
-            and self.topic is not None
-            and self.topic.asked
-        ):
+        if self.asked.kind == "count" and not self.asked.yes_no and self.topic is not None and self.topic.asked:
             span = (lexeme.start, lexeme.end)
             self._add(
                 "count",

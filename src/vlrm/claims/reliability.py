@@ -118,8 +118,7 @@ class Reliability:
             ) from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(
-                f"{path} does not hold the experts' reliability ({error}): "
-                "delete it and let it be fitted again."
+                f"{path} does not hold the experts' reliability ({error}): delete it and let it be fitted again."
             ) from error
 
 

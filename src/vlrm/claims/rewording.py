@@ -43,9 +43,7 @@ class Change(NamedTuple):
 def apply(text: str, replacements: Sequence[Replacement]) -> str:
     """The text with spans replaced, capitals kept, and "a" or "an" made to fit the next word."""
     for start, end, words in sorted(replacements, reverse=True):
-        fitted = (
-            words[:1].upper() + words[1:] if text[start : start + 1].isupper() and words.islower() else words
-        )
+        fitted = words[:1].upper() + words[1:] if text[start : start + 1].isupper() and words.islower() else words
         text = text[:start] + fitted + text[end:]
         article = re.search(r"\b([Aa])n? $", text[:start])
         if article is not None and fitted:
@@ -169,9 +167,7 @@ def _inflected(lexeme: Lexeme, one: bool, vocabulary: Vocabulary) -> str:
     return surfaces[one][place]
 
 
-def _attributes(
-    claim: Claim, said: str, vocabulary: Vocabulary, rng: np.random.Generator
-) -> Iterator[Change]:
+def _attributes(claim: Claim, said: str, vocabulary: Vocabulary, rng: np.random.Generator) -> Iterator[Change]:
     if claim.attribute is None or claim.value is None:
         return
     for value, surfaces in vocabulary.attributes[claim.attribute].items():
@@ -197,9 +193,7 @@ def _relations(claim: Claim, said: str) -> Iterator[Change]:
         yield Change("relation", [(*claim.span_value, words)], claim.relation, OPPOSITE[claim.relation])
 
 
-def _labels(
-    claim: Claim, said: str, objects: Sequence[SeenObject], vocabulary: Vocabulary
-) -> Iterator[Change]:
+def _labels(claim: Claim, said: str, objects: Sequence[SeenObject], vocabulary: Vocabulary) -> Iterator[Change]:
     """Labels of the same length first: a change of form would give the edit away."""
     value = normal_text(claim.value or "")
     free = [x for x in vocabulary.labels if x != value and not any(matches(o, "text", x) for o in objects)]

@@ -50,9 +50,7 @@ def _existence(claim: Claim, objects: Sequence[SeenObject]) -> Observed:
     noun = phrase.noun or ""
     candidates = [o for o in objects if phrase.noun is None or o.noun == phrase.noun]
     if not candidates:
-        return Observed(
-            "existence" if not phrase.attributes else "existence_of", {"detector": (SILENT, noun)}
-        )
+        return Observed("existence" if not phrase.attributes else "existence_of", {"detector": (SILENT, noun)})
     best = max(candidates, key=lambda o: (sum(matches(o, a, v) for a, v in phrase.attributes), o.score))
     symbols = {"detector": (score_bin(best.score), noun)}
     for name, value in phrase.attributes:
@@ -127,9 +125,7 @@ def _text(claim: Claim, objects: Sequence[SeenObject]) -> Observed:
     length = str(min(len(value), 4))
     elsewhere = any(matches(o, "text", value) for o in objects if o is not thing)
     if thing is None:
-        return Observed(
-            "text", {"detector": (SILENT, noun), "ocr": ("elsewhere" if elsewhere else SILENT, length)}
-        )
+        return Observed("text", {"detector": (SILENT, noun), "ocr": ("elsewhere" if elsewhere else SILENT, length)})
     known = thing.attributes.get("text")
     symbols = {"detector": (score_bin(thing.score), noun)}
     if known is None:

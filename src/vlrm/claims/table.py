@@ -38,15 +38,11 @@ def verify_responses(
 
     An image without evidence rows is one on which the experts found nothing, which is evidence too.
     """
-    questions = dict(
-        zip(prompts.column("prompt_id").to_pylist(), prompts.column("question").to_pylist(), strict=True)
-    )
+    questions = dict(zip(prompts.column("prompt_id").to_pylist(), prompts.column("question").to_pylist(), strict=True))
     objects = {sha: seen_objects(rows) for sha, rows in evidence_by_image(evidence).items()}
     known: dict[tuple[str, Any], Verification] = {}
     rows: list[dict[str, Any]] = []
-    columns = [
-        responses.column(name).to_pylist() for name in ("response_id", "prompt_id", "image_sha256", "text")
-    ]
+    columns = [responses.column(name).to_pylist() for name in ("response_id", "prompt_id", "image_sha256", "text")]
     for response_id, prompt_id, sha, text in zip(*columns, strict=True):
         if prompt_id not in questions:
             raise UserError(

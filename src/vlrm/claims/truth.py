@@ -71,9 +71,7 @@ def bound(claim: Claim, objects: Sequence[SeenObject]) -> tuple[SeenObject | Non
     phrase = claim.subject
     if claim.polarity and claim.kind in ("attribute", "text") and claim.value is not None:
         # Of two stars, "a red star" means the red one: what is claimed helps to find what it is claimed of.
-        phrase = with_attribute(
-            phrase, "text" if claim.kind == "text" else claim.attribute or "", claim.value
-        )
+        phrase = with_attribute(phrase, "text" if claim.kind == "text" else claim.attribute or "", claim.value)
     subject = bind(phrase, objects)
     if claim.other is None:
         return subject, None

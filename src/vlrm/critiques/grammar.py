@@ -64,6 +64,11 @@ def without_verdict(text: str) -> str:
     return _VERDICT.sub("", text).strip()
 
 
+def without_references(text: str) -> str:
+    """The critique without its references to evidence."""
+    return re.sub(r"\s*\[\d+\]", "", text).replace(":  ", ": ")
+
+
 def flip_checks(text: str) -> str:
     """The same critique with every check turned round: a perturbation, to learn not to copy verdicts."""
     head, separator, tail = text.partition("Check:")
@@ -83,9 +88,7 @@ def write(objects: Sequence[SeenObject], judged: Sequence[tuple[Claim, bool]], *
     return f"See: {seen}. Check: {said}. Verdict: {verdict}."
 
 
-def evidence_lines(
-    objects: Sequence[SeenObject], *, cite: bool = True, attributes: Sequence[str] = _ATTRIBUTES
-) -> str:
+def evidence_lines(objects: Sequence[SeenObject], *, cite: bool = True, attributes: Sequence[str] = _ATTRIBUTES) -> str:
     """Objects as compact text, numbered from 1 when they may be cited; text in the image stays in quotes."""
     said = []
     for number, thing in enumerate(objects, 1):

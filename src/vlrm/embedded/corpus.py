@@ -93,7 +93,12 @@ def _write_row(index: int, scene: Scene, rng: np.random.Generator, noise: float)
 
 
 def _critique_row(
-    index: int, told: Scene, question: Question, response: str, judged: list[tuple[Claim, bool]], rng: np.random.Generator
+    index: int,
+    told: Scene,
+    question: Question,
+    response: str,
+    judged: list[tuple[Claim, bool]],
+    rng: np.random.Generator,
 ) -> Row:
     cite = bool(rng.random() < 0.5)
     objects = _shuffled(told, rng).seen()

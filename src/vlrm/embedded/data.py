@@ -15,9 +15,21 @@ from vlrm.scenes.render import render
 from vlrm.scenes.world import COLOURS, LABELS, PATTERNS, SHAPES, SIZES, Scene, scenes
 
 CELLS = 8
-DENSE = {"shape": len(SHAPES), "colour": len(COLOURS), "size": len(SIZES), "pattern": len(PATTERNS), "text": len(LABELS) + 1}
+DENSE = {
+    "shape": len(SHAPES),
+    "colour": len(COLOURS),
+    "size": len(SIZES),
+    "pattern": len(PATTERNS),
+    "text": len(LABELS) + 1,
+}
 """Classes per dense target; text has one more for "no label"."""
-NAMES = {"shape": SHAPES, "colour": tuple(COLOURS), "size": tuple(SIZES), "pattern": PATTERNS, "text": ("", *LABELS)}
+NAMES = {
+    "shape": SHAPES,
+    "colour": tuple(COLOURS),
+    "size": tuple(SIZES),
+    "pattern": PATTERNS,
+    "text": ("", *LABELS),
+}
 
 
 def draw_scenes(seed: int, number: int) -> list[Scene]:
@@ -61,7 +73,9 @@ def dense_targets(drawn: list[Scene]) -> dict[str, Tensor]:
         for thing in scene.objects:
             column, row = int(thing.x * CELLS), int(thing.y * CELLS)
             present[n, row, column] = 1.0
-            place[n, row, column] = torch.tensor([thing.x * CELLS - column, thing.y * CELLS - row, thing.radius * CELLS])
+            place[n, row, column] = torch.tensor(
+                [thing.x * CELLS - column, thing.y * CELLS - row, thing.radius * CELLS]
+            )
             for name, names in NAMES.items():
                 found[name][n, row, column] = names.index(getattr(thing, name) or "")
     return {"object": present, "place": place, **found}

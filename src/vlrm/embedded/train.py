@@ -32,9 +32,9 @@ class VlmTraining(BaseModel):
     validation_scenes: int = 600
     tower_epochs: int = 4
     conversations_per_scene: int = 6
-    language_epochs: int = 2
+    language_epochs: int = 1
     noise: float = 0.6
-    batch_tokens: int = 6000
+    batch_tokens: int = 4000
 
 
 def train_vlm(folder: Path, settings: VlmTraining, progress: Progress = print) -> dict[str, float | str | int]:

@@ -60,9 +60,7 @@ def _differences(exam: pl.DataFrame) -> csr_matrix:
     return csr_matrix(counts[: len(exam)] - counts[len(exam) :])
 
 
-def balanced_subset(
-    text_margin: Floats, original: np.ndarray, tolerance: float = 0.02, seed: int = 0
-) -> np.ndarray:
+def balanced_subset(text_margin: Floats, original: np.ndarray, tolerance: float = 0.02, seed: int = 0) -> np.ndarray:
     """Rows [items] on which the text-only classifier is right on one half, for the image-blind controls.
 
     Everything when it is within ``tolerance`` of one half already; otherwise a random part of its right

@@ -43,9 +43,7 @@ def best_of_n(
     """
     missing = [name for name in COLUMNS if name not in candidates.columns]
     if missing:
-        raise UserError(
-            f"best-of-N candidates lack the column {missing[0]!r}: the table needs {', '.join(COLUMNS)}"
-        )
+        raise UserError(f"best-of-N candidates lack the column {missing[0]!r}: the table needs {', '.join(COLUMNS)}")
     counts = candidates.group_by("prompt_id").len()["len"]
     if not len(counts):
         return []
@@ -53,9 +51,7 @@ def best_of_n(
     top = sizes[-1]
     kept = (
         candidates.sort("prompt_id", "sample")
-        .with_columns(
-            pl.int_range(pl.len()).over("prompt_id").alias("rank"), pl.len().over("prompt_id").alias("many")
-        )
+        .with_columns(pl.int_range(pl.len()).over("prompt_id").alias("rank"), pl.len().over("prompt_id").alias("many"))
         .filter((pl.col("many") >= top) & (pl.col("rank") < top))
     )
     if not len(kept):

@@ -116,9 +116,7 @@ def _certain(figure: Figure, clusters: int) -> Figure:
 
 def paired_difference(ours: Floats, theirs: Floats, resampler: Resampler) -> Figure | None:
     """Mean of ``ours - theirs`` item by item (NaN in either leaves the item out) with its interval."""
-    return resampler.mean(
-        np.asarray(ours, dtype=np.float64) - np.asarray(theirs, dtype=np.float64), share=False
-    )
+    return resampler.mean(np.asarray(ours, dtype=np.float64) - np.asarray(theirs, dtype=np.float64), share=False)
 
 
 def hierarchical_mean(
@@ -139,8 +137,6 @@ def hierarchical_mean(
         here = picks == index
         # Each pick of a seed needs a draw of its own: a seed picked twice is two runs, not one run counted
         # twice.
-        replicas[here] = Resampler(cluster, int(here.sum()), seed=int(rng.integers(2**31))).draws_of_mean(
-            value
-        )
+        replicas[here] = Resampler(cluster, int(here.sum()), seed=int(rng.integers(2**31))).draws_of_mean(value)
     mean = float(np.mean([np.nanmean(value) for value, _ in seeds]))
     return interval(mean, np.nanmean(replicas, axis=1), sum(int(np.isfinite(v).sum()) for v, _ in seeds))

@@ -91,9 +91,7 @@ def line_chart(
     parts, used = _legend(list(series), 14)
     lows = [p[2] for points in series.values() for p in points]
     highs = [p[3] for points in series.values() for p in points]
-    low, high = (
-        (max(0.0, math.floor(min(lows) * 10) / 10), 1.0) if is_share else (0.0, max(highs) * 1.05 or 1.0)
-    )
+    low, high = (max(0.0, math.floor(min(lows) * 10) / 10), 1.0) if is_share else (0.0, max(highs) * 1.05 or 1.0)
     left, right, top, bottom = 46.0, WIDTH - 16.0, used + 8, used + 220
     span = max(x_labels) - min(x_labels) or 1.0
 
@@ -117,10 +115,7 @@ def line_chart(
     shifts = np.linspace(-2.5, 2.5, len(series)) * max(1, len(series) - 1) if len(series) > 1 else [0.0]
     for index, (points, shift) in enumerate(zip(series.values(), shifts, strict=True)):
         colour = COLOURS[index]
-        spots = [
-            (place(x, v)[0] + shift, place(x, v)[1], place(x, lo)[1], place(x, hi)[1])
-            for x, v, lo, hi in points
-        ]
+        spots = [(place(x, v)[0] + shift, place(x, v)[1], place(x, lo)[1], place(x, hi)[1]) for x, v, lo, hi in points]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y, _, _ in spots)
         parts.append(f'<polyline points="{path}" class="curve" style="stroke:{colour}"/>')
         for x, y, lo, hi in spots:
@@ -150,9 +145,7 @@ def dot_chart(
 
     if band is not None:
         start, width = across(band[0]), across(band[1]) - across(band[0])
-        parts.append(
-            f'<rect x="{start:.1f}" y="{top}" width="{width:.1f}" height="{bottom - top}" class="band"/>'
-        )
+        parts.append(f'<rect x="{start:.1f}" y="{top}" width="{width:.1f}" height="{bottom - top}" class="band"/>')
     for tick in (0, 0.25, 0.5, 0.75, 1):
         parts.append(_line(across(tick), top, across(tick), bottom))
         parts.append(_text(across(tick), bottom + 17, f"{100 * tick:.0f}", "middle"))
@@ -202,9 +195,7 @@ def histogram(title: str, samples: Mapping[str, Sequence[float]], x_title: str, 
             corners += [f"{across(edges[i]):.1f},{y:.1f}", f"{across(edges[i + 1]):.1f},{y:.1f}"]
         corners.append(f"{across(edges[-1]):.1f},{bottom:.1f}")
         colour = COLOURS[index]
-        parts.append(
-            f'<polygon points="{" ".join(corners)}" class="area" style="fill:{colour};stroke:{colour}"/>'
-        )
+        parts.append(f'<polygon points="{" ".join(corners)}" class="area" style="fill:{colour};stroke:{colour}"/>')
     parts.append(_line(across(0), top, across(0), bottom, "chance"))
     for tick in ticks(low, high):
         parts.append(_text(across(tick), bottom + 17, number(tick), "middle"))
@@ -235,8 +226,7 @@ def calibration_chart(title: str, curves: dict[str, list[tuple[float, float, int
         for x, y, n in spots:
             radius = 2.5 + 7 * math.sqrt(n / most)
             parts.append(
-                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" class="soft-dot" '
-                f'style="fill:{COLOURS[index]}"/>'
+                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" class="soft-dot" style="fill:{COLOURS[index]}"/>'
             )
     parts.append(_text((left + right) / 2, bottom + 36, "confidence in the preferred side", "middle", "soft"))
     return _svg(title, bottom + 44, parts)
@@ -254,8 +244,7 @@ def waterfall_chart(title: str, steps: Sequence[tuple[str, int, int]]) -> str:
         parts.append(_text(left - 10, y + 14, test.replace("_", " "), "end"))
         parts.append(f'<rect x="{left}" y="{y}" width="{scale * remain:.1f}" height="18" class="kept"/>')
         parts.append(
-            f'<rect x="{left + scale * remain:.1f}" y="{y}" width="{scale * refused:.1f}" height="18" '
-            'class="refused"/>'
+            f'<rect x="{left + scale * remain:.1f}" y="{y}" width="{scale * refused:.1f}" height="18" class="refused"/>'
         )
         parts.append(_text(left + scale * (remain + refused) + 6, y + 14, f"{remain:,}".replace(",", " ")))
     return _svg(title, 10 + step * len(rows), parts)

@@ -97,9 +97,7 @@ def _judged(prompts: pa.Table, scenes: Mapping[str, Scene], responses: pa.Table)
         if scene is None:
             continue
         objects = scene.seen()
-        said = (
-            judge(text, row["question"], objects) for text in dict.fromkeys(texts.get(row["prompt_id"], []))
-        )
+        said = (judge(text, row["question"], objects) for text in dict.fromkeys(texts.get(row["prompt_id"], [])))
         yield _Asked(row, scene, tuple(j for j in said if j.claims))
 
 
@@ -131,9 +129,7 @@ def _organic(asked: list[_Asked], rng: np.random.Generator, wanted: int) -> list
                 continue
             chosen, rejected = (a, b) if a.false_count < b.false_count else (b, a)
             inside = LENGTHS[0] <= length_ratio(chosen, rejected) <= LENGTHS[1]
-            (near if inside else far).append(
-                _item(one, chosen, rejected, "organic") | {"_of": one.row["prompt_id"]}
-            )
+            (near if inside else far).append(_item(one, chosen, rejected, "organic") | {"_of": one.row["prompt_id"]})
     taken = balanced_choice(near, wanted, rng)
     taken += balanced_choice(far, wanted - len(taken), rng, taken)
     return [{name: value for name, value in item.items() if name != "_of"} for item in taken]
@@ -156,9 +152,7 @@ def _edited(
         made = None
         # In proportion, so that neither takes all the responses when there are too few.
         if quads < sizes.quads and quads * sizes.edited <= singles * sizes.quads:
-            found = chain(
-                _of_habit(one, true, rng), chain.from_iterable(_edits(one, true, k, rng) for k in order)
-            )
+            found = chain(_of_habit(one, true, rng), chain.from_iterable(_edits(one, true, k, rng) for k in order))
             made = next(filter(None, (_quad(one, true, edit, rng, store) for edit in found)), None)
         if made is not None:
             name = f"{one.row['prompt_id']}-{quads:04d}"
@@ -245,9 +239,7 @@ def _true_responses(asked: list[_Asked], rng: np.random.Generator) -> Iterator[t
     found = []
     for one in asked:
         true = [j for j in one.said if j.false_count == 0]
-        found += [
-            (place, float(rng.random()), one, true[i]) for place, i in enumerate(rng.permutation(len(true)))
-        ]
+        found += [(place, float(rng.random()), one, true[i]) for place, i in enumerate(rng.permutation(len(true)))]
     for _, _, one, said in sorted(found, key=lambda entry: entry[:2]):
         yield one, said
 

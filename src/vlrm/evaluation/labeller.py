@@ -25,9 +25,7 @@ def exam_responses(exam: pa.Table) -> tuple[pa.Table, pa.Table]:
     prompts: list[dict[str, Any]] = []
     for row in exam.to_pylist():
         item, sha = row["item_id"], row["image_sha256"]
-        prompts.append(
-            {"prompt_id": item} | {n: row[n] for n in ("image", "image_sha256", "question", "kind", "part")}
-        )
+        prompts.append({"prompt_id": item} | {n: row[n] for n in ("image", "image_sha256", "question", "kind", "part")})
         for side in ("chosen", "rejected"):
             facts = {
                 "response_id": f"{item}/{side}",
@@ -35,9 +33,7 @@ def exam_responses(exam: pa.Table) -> tuple[pa.Table, pa.Table]:
                 "image_sha256": sha,
                 "text": row[side],
             }
-            responses.append(
-                facts | {"source": "sampled" if row["source"] == "organic" else "counterfactual"}
-            )
+            responses.append(facts | {"source": "sampled" if row["source"] == "organic" else "counterfactual"})
     return pa.Table.from_pylist(responses, schema=RESPONSES), pa.Table.from_pylist(prompts, schema=PROMPTS)
 
 
@@ -49,17 +45,12 @@ def with_experts(exam: pa.Table, claims: pa.Table) -> pa.Table:
     false: defaultdict[str, dict[Any, float]] = defaultdict(dict)
     for row in claims.select(["response_id", "claim", "probability"]).to_pylist():
         false[row["response_id"]][claim_from_json(row["claim"]).key()] = 1.0 - row["probability"]
-    right = [
-        _prefers_first(false[f"{i}/chosen"], false[f"{i}/rejected"]) for i in exam["item_id"].to_pylist()
-    ]
+    right = [_prefers_first(false[f"{i}/chosen"], false[f"{i}/rejected"]) for i in exam["item_id"].to_pylist()]
     place = EXAM.get_field_index("experts_right")
     return exam.set_column(place, EXAM.field(place), pa.array(right, pa.bool_()))
 
 
 def _prefers_first(chosen: dict[Any, float], rejected: dict[Any, float]) -> bool | None:
-    only = (
-        [p for k, p in one.items() if k not in other]
-        for one, other in ((chosen, rejected), (rejected, chosen))
-    )
+    only = ([p for k, p in one.items() if k not in other] for one, other in ((chosen, rejected), (rejected, chosen)))
     margin = expert_margin(*compare(*only))
     return None if abs(margin) < SILENT else margin > 0

@@ -59,9 +59,7 @@ def evaluate(
     )
 
 
-def item_values(
-    outcomes: Outcomes, readout: Readout, balanced: np.ndarray | None = None
-) -> dict[str, Floats]:
+def item_values(outcomes: Outcomes, readout: Readout, balanced: np.ndarray | None = None) -> dict[str, Floats]:
     """Figure name -> its value on each exam row (NaN: not part of it); a figure is the mean of its row
     values.
 
@@ -130,9 +128,7 @@ def gains(
     resampler = Resampler(ours.clusters, draws, seed)
     left = item_values(ours, readout, balanced)
     right = item_values(theirs, their_readout, balanced)
-    found = {
-        name: paired_difference(left[name], right[name], resampler) for name in left if name not in UNPAIRED
-    }
+    found = {name: paired_difference(left[name], right[name], resampler) for name in left if name not in UNPAIRED}
     return {name: figure for name, figure in found.items() if figure is not None}
 
 
@@ -160,9 +156,7 @@ def _consistency(outcomes: Outcomes) -> dict[str, Floats]:
     """Reasoning consistency over groups of six, and over the three wordings without critiques."""
     seeds = outcomes.seeds()[:CONSISTENCY_SEEDS]
     values = {}
-    values["plain_consistency"], values["plain_member_accuracy"] = group_credit(
-        outcomes, outcomes.margin()[:, None]
-    )
+    values["plain_consistency"], values["plain_member_accuracy"] = group_credit(outcomes, outcomes.margin()[:, None])
     # Fewer than two critique seeds would make groups of three: an easier exam under the same name.
     whole, member = np.full((2, len(outcomes.exam)), np.nan)
     if len(seeds) == CONSISTENCY_SEEDS:
@@ -225,7 +219,5 @@ def verdict_flip_sensitivity(outcomes: Outcomes, resampler: Resampler) -> Figure
 
 def _grouped(column: str, exam: pl.DataFrame, right: Floats, resampler: Resampler) -> dict[str, Figure]:
     names = exam[column].drop_nulls().unique().sort().to_list()
-    found = {
-        name: resampler.mean(np.where((exam[column] == name).to_numpy(), right, np.nan)) for name in names
-    }
+    found = {name: resampler.mean(np.where((exam[column] == name).to_numpy(), right, np.nan)) for name in names}
     return {name: figure for name, figure in found.items() if figure is not None}

@@ -46,9 +46,7 @@ class Outcomes:
                 f"scores name item {strange['item_id'][0]!r}, which the exam does not hold: "
                 "score the exam of the same run, or delete the stale scores table and run again"
             )
-        rewards = said.select(
-            pl.col("chosen_reward", "rejected_reward").is_finite().fill_null(True)
-        ).to_numpy()
+        rewards = said.select(pl.col("chosen_reward", "rejected_reward").is_finite().fill_null(True)).to_numpy()
         if not rewards.all():
             item = said["item_id"][int(np.flatnonzero(~rewards.all(axis=1))[0])]
             raise UserError(
@@ -73,9 +71,7 @@ class Outcomes:
         """Rewards [items, 2] of chosen and rejected for one critique seed (-1: the plain reward)."""
         held = self.scores.filter((pl.col("view") == view) & (pl.col("sample") == sample))
         joined = self._aligned(held.select("item_id", "chosen_reward", "rejected_reward"))
-        return (
-            joined.select("chosen_reward", "rejected_reward").fill_null(np.nan).to_numpy().astype(np.float64)
-        )
+        return joined.select("chosen_reward", "rejected_reward").fill_null(np.nan).to_numpy().astype(np.float64)
 
     def margin(self, view: str = "image", sample: int = PLAIN) -> Floats:
         """Reward of chosen minus rejected for one critique seed (-1: the plain reward)."""
@@ -106,9 +102,7 @@ class Outcomes:
                 said.is_not_null().sum().clip(lower_bound=1)
             )
 
-        votes = held.group_by("item_id").agg(
-            (vote("chosen_verdict") - vote("rejected_verdict")).alias("margin")
-        )
+        votes = held.group_by("item_id").agg((vote("chosen_verdict") - vote("rejected_verdict")).alias("margin"))
         return self._aligned(votes)["margin"].fill_null(np.nan).to_numpy().astype(np.float64)
 
     def _aligned(self, values: pl.DataFrame) -> pl.DataFrame:

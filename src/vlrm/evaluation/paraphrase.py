@@ -33,9 +33,7 @@ SENTENCE_FAMILIES = (
     wording.TEXT,
 )
 _THING = r"[a-z]+(?:[ -][a-z]+){0,4}"
-_RELATIONS = sorted(
-    (word for words in wording.RELATION_WORDS.values() for word in words), key=len, reverse=True
-)
+_RELATIONS = sorted((word for words in wording.RELATION_WORDS.values() for word in words), key=len, reverse=True)
 SLOTS = {
     "a": rf"(?!.* and )an? {_THING}",
     "n": _THING,
@@ -76,9 +74,7 @@ def paraphrase(
         asked = _swap_nouns(_reworded(question, QUESTION_FAMILIES, np.random.default_rng(seed)), swaps)
         said = [_swap_nouns(_reword_response(text, seed), swaps) for text in (chosen, rejected)]
         fresh = (asked, said[0], said[1])
-        changed = all(
-            fresh != other and fresh[1] != other[1] for other in (*known, (question, chosen, rejected))
-        )
+        changed = all(fresh != other and fresh[1] != other[1] for other in (*known, (question, chosen, rejected)))
         if changed and fresh[1] != fresh[2] and [_keys(text, asked) for text in said] == before:
             return fresh
     return None
@@ -127,9 +123,7 @@ def _slots(template: str) -> frozenset[str]:
 def _pattern(template: str, loose: tuple[tuple[str, str], ...]) -> re.Pattern[str]:
     slots = SLOTS | dict(loose)
     parts = re.split(r"\{(\w+)\}", template)
-    filled = [
-        f"(?P<{p}>{_cased(slots[p.lower()], p)})" if i % 2 else re.escape(p) for i, p in enumerate(parts)
-    ]
+    filled = [f"(?P<{p}>{_cased(slots[p.lower()], p)})" if i % 2 else re.escape(p) for i, p in enumerate(parts)]
     return re.compile("".join(filled))
 
 
@@ -163,6 +157,4 @@ def _noun_swaps(rng: np.random.Generator) -> dict[str, str]:
 def _swap_nouns(text: str, swaps: dict[str, str]) -> str:
     if not swaps:
         return text
-    return re.sub(
-        r"\b(" + "|".join(sorted(swaps, key=len, reverse=True)) + r")\b", lambda m: swaps[m.group()], text
-    )
+    return re.sub(r"\b(" + "|".join(sorted(swaps, key=len, reverse=True)) + r")\b", lambda m: swaps[m.group()], text)

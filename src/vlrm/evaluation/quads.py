@@ -50,11 +50,7 @@ def changed_scenes(scene: Scene, edit: Edit, rng: np.random.Generator) -> Iterat
 
 def _bound(phrase: ObjectPhrase, scene: Scene) -> int | None:
     found = bind(phrase, scene.seen())
-    return (
-        None
-        if found is None
-        else next(i for i, s in enumerate(scene.seen()) if s.evidence_id == found.evidence_id)
-    )
+    return None if found is None else next(i for i, s in enumerate(scene.seen()) if s.evidence_id == found.evidence_id)
 
 
 def _revalued(scene: Scene, before: Claim, after: Claim, rng: np.random.Generator) -> Iterator[Scene | None]:
@@ -79,9 +75,7 @@ def _swapped(scene: Scene, before: Claim) -> Iterator[Scene | None]:
         yield swap_places(scene, first, second)
 
 
-def _repopulated(
-    scene: Scene, before: Claim, after: Claim, rng: np.random.Generator
-) -> Iterator[Scene | None]:
+def _repopulated(scene: Scene, before: Claim, after: Claim, rng: np.random.Generator) -> Iterator[Scene | None]:
     """Existence and count: turn one object into another shape or colour, take one away, or put one down."""
     wanted = {name: value for name, value in after.subject.attributes if name in VALUES and name != "text"}
     indices = [int(i) for i in rng.permutation(len(scene.objects))]

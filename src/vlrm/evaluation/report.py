@@ -141,9 +141,7 @@ def _table(data: ReportData) -> list[dict[str, Any]]:
         if gain is not None and name not in NO_GAIN:
             direction = "up" if gain.low > 0 else "down" if gain.high < 0 else ""
         shown = _cell(gain, "+") if gain is not None else {"value": "", "interval": ""}
-        rows.append(
-            {"label": label, "cells": [_cell(f) for f in figures], "gain": shown, "direction": direction}
-        )
+        rows.append({"label": label, "cells": [_cell(f) for f in figures], "gain": shown, "direction": direction})
     return rows
 
 
@@ -165,35 +163,25 @@ def _curve(data: ReportData) -> Section:
     measured, charts = _measured(data), []
     if measured:
         series = {
-            label: [
-                (float(r.round), f.value, f.low, f.high)
-                for r in measured
-                if (f := r.figure(name)) is not None
-            ]
+            label: [(float(r.round), f.value, f.low, f.high) for r in measured if (f := r.figure(name)) is not None]
             for name, label in CURVES.items()
         }
         series = {label: points for label, points in series.items() if points}
         labels = {float(r.round): str(r.round) for r in measured}
         if series:
             svg = line_chart("Figures over rounds", series, x_labels=labels, chance=0.5, x_title="round")
-            charts.append(
-                Chart("Over the rounds", svg, "Bars are 95 % intervals; the dashed line is a coin.")
-            )
+            charts.append(Chart("Over the rounds", svg, "Bars are 95 % intervals; the dashed line is a coin."))
         ends = _ends(data)
         margins = {f"round {r.round}": r.margins for r in ends if r.margins}
         if margins:
-            svg = histogram(
-                "Margins of report pairs", margins, "margin of the better answer, in units of temperature"
-            )
+            svg = histogram("Margins of report pairs", margins, "margin of the better answer, in units of temperature")
             charts.append(Chart("Margins", svg, "Right of the dashed line the order is right."))
         last = ends[-1]
         curves = {"raw": last.calibration_before, "temperature-scaled": last.calibration_after}
         curves = {label: points for label, points in curves.items() if points}
         if curves:
             svg = calibration_chart(f"Calibration, round {last.round}", curves)
-            charts.append(
-                Chart(f"Calibration, round {last.round}", svg, "A dot's area is its number of pairs.")
-            )
+            charts.append(Chart(f"Calibration, round {last.round}", svg, "A dot's area is its number of pairs."))
     return Section("What was learned", "Every figure comes from pairs that no round trained on.", charts)
 
 
@@ -225,20 +213,12 @@ def _bias(data: ReportData) -> Section:
                 rows.append(Row(f"{view}{label}", values))
     if rows:
         svg = dot_chart("Accuracy without the right image", rows, names, band=(0.45, 0.55))
-        caption = (
-            "The first row of each is the text-balanced subset: it should lie in the band, from either side."
-        )
+        caption = "The first row of each is the text-balanced subset: it should lie in the band, from either side."
         charts.append(Chart("Without the right image", svg, caption))
-    floors = [
-        Row(label, [_triple(data.baselines[name])])
-        for name, label in FLOORS.items()
-        if data.baselines.get(name)
-    ]
+    floors = [Row(label, [_triple(data.baselines[name])]) for name, label in FLOORS.items() if data.baselines.get(name)]
     if floors:
         svg = dot_chart("What no image is needed for", floors, ["floor"], band=(0.48, 0.52))
-        caption = (
-            "1-2-gram logistic regression on pair differences, 5-fold by image; and the two rules of length."
-        )
+        caption = "1-2-gram logistic regression on pair differences, 5-fold by image; and the two rules of length."
         charts.append(Chart("Without any image", svg, caption))
     text = "A reward model that looks falls to a coin when the image is blank or another one."
     return Section("Modality bias", text, charts)
@@ -253,9 +233,7 @@ def _selection(data: ReportData) -> Section:
             steps[row.test] = (refused + row.refused, left + row.left)
         if steps:
             title = f"Round {one.round}"
-            svg = waterfall_chart(
-                f"Acceptance waterfall, {title}", [(test, *counts) for test, counts in steps.items()]
-            )
+            svg = waterfall_chart(f"Acceptance waterfall, {title}", [(test, *counts) for test, counts in steps.items()])
             charts.append(Chart(title, svg))
     text = "Pairs left after each test, all sources together; the pale part is what the test refused."
     return Section("Which pairs were kept", text, charts)
@@ -268,14 +246,10 @@ def _best(data: ReportData) -> Section:
         for index, n in enumerate(sorted({point.n for point in data.best_of_n})):
             for point in _at(data, n):
                 figure: Figure = getattr(point, field)
-                series.setdefault(point.choice, []).append(
-                    (float(index), figure.value, figure.low, figure.high)
-                )
+                series.setdefault(point.choice, []).append((float(index), figure.value, figure.low, figure.high))
         if series:
             labels = {float(i): str(n) for i, n in enumerate(sorted({point.n for point in data.best_of_n}))}
-            svg = line_chart(
-                f"{title} per answer", series, x_labels=labels, is_share=False, x_title="N candidates"
-            )
+            svg = line_chart(f"{title} per answer", series, x_labels=labels, is_share=False, x_title="N candidates")
             charts.append(Chart(f"{title} per answer", svg))
     return Section(
         "Best of N",

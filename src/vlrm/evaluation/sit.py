@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 
 from vlrm.critiques import grammar
+from vlrm.evaluation.bootstrap import image_clusters
 from vlrm.evaluation.outcomes import PLAIN
 from vlrm.policy.local import Sampling, generate
 from vlrm.reward.model import RewardModel, Row
@@ -68,12 +70,12 @@ def images_under(view: str, items: Sequence[dict[str, Any]], seed: int) -> list[
         return own
     if view == "blank":
         return [BLANK + image for image in own]
-    family = {item["image_sha256"]: item["quad_id"] or item["image_sha256"] for item in items}
+    family = dict(zip(own, image_clusters(pl.DataFrame(items)).tolist(), strict=True))
     names = sorted(set(own))
     rng = np.random.default_rng(seed)
     other = {}
     for image in names:
-        strangers = [name for name in names if name != image and family[name] != family[image]] or names
+        strangers = [name for name in names if family[name] != family[image]] or names
         other[image] = strangers[rng.integers(len(strangers))]
     return [other[image] for image in own]
 

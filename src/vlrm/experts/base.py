@@ -35,9 +35,7 @@ class Expert(Protocol):
     fingerprint: str
     """sha256 over source, weights, settings and the versions of the libraries that compute: a cache key."""
 
-    def annotate(
-        self, images: Sequence[Image.Image], found: Sequence[list[Evidence]]
-    ) -> list[list[Evidence]]:
+    def annotate(self, images: Sequence[Image.Image], found: Sequence[list[Evidence]]) -> list[list[Evidence]]:
         """Evidence per image, in the images' order; images are RGB of any size."""
         ...
 

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 IOU = 0.5
 
 
-def match(
-    found: Sequence[SeenObject], truth: Sequence[SeenObject], iou: float = IOU
-) -> list[tuple[int, int]]:
+def match(found: Sequence[SeenObject], truth: Sequence[SeenObject], iou: float = IOU) -> list[tuple[int, int]]:
     """Pairs (index in ``found``, index in ``truth``) by place alone: best overlap first, each used once."""
     offers = sorted(
         ((overlap(f.box, t.box), i, j) for i, f in enumerate(found) for j, t in enumerate(truth)),
@@ -57,9 +55,7 @@ def reliability_report(
             hits[real[j].noun] += found[i].noun == real[j].noun
             for name in {**found[i].attributes, **real[j].attributes}:
                 attributes[name].add(found[i].attributes.get(name), real[j].attributes.get(name))
-    labels = {
-        name: _rates(hits[name], reported[name], present[name]) for name in sorted({*present, *reported})
-    }
+    labels = {name: _rates(hits[name], reported[name], present[name]) for name in sorted({*present, *reported})}
     return {
         "objects": {
             **_rates(hits.total(), reported.total(), present.total()),
@@ -96,9 +92,7 @@ class _Attribute:
             "accuracy": _share(total, self.real.total()),
             "coverage": _share(self.given, self.real.total()),
             **_rates(total, self.said.total(), self.real.total()),
-            "labels": {
-                v: _rates(self.right[v], self.said[v], self.real[v]) for v in sorted({*self.real, *self.said})
-            },
+            "labels": {v: _rates(self.right[v], self.said[v], self.real[v]) for v in sorted({*self.real, *self.said})},
             "confusions": dict(self.confusions.most_common(20)),
         }
 

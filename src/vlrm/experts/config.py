@@ -56,9 +56,7 @@ def build_experts(configured: Sequence[ExpertConfig | dict[str, Any]] = EMBEDDED
     for entry in configured:
         config = entry if isinstance(entry, ExpertConfig) else _entry(entry)
         if any(expert.name == config.name for expert in experts):
-            raise UserError(
-                f"The expert {config.name} is listed twice: keep one entry, with the settings you want."
-            )
+            raise UserError(f"The expert {config.name} is listed twice: keep one entry, with the settings you want.")
         experts.append(_build(config))
     return experts
 
@@ -67,17 +65,13 @@ def _entry(raw: Any) -> ExpertConfig:
     try:
         return ExpertConfig.model_validate(raw)
     except ValidationError as error:
-        raise UserError(
-            f"The expert entry {raw!r} is not right ({_first(error)}): write name and settings."
-        ) from error
+        raise UserError(f"The expert entry {raw!r} is not right ({_first(error)}): write name and settings.") from error
 
 
 def _build(config: ExpertConfig) -> Expert:
     kind = _class(config.name)
     if not hasattr(kind, "settings_type"):
-        raise UserError(
-            f"The expert {config.name} has no settings_type: see vlrm.experts.base.Expert for its form."
-        )
+        raise UserError(f"The expert {config.name} has no settings_type: see vlrm.experts.base.Expert for its form.")
     try:
         settings = kind.settings_type.model_validate(config.settings)
     except ValidationError as error:
@@ -87,9 +81,7 @@ def _build(config: ExpertConfig) -> Expert:
         ) from error
     expert = kind(settings)
     if not isinstance(expert, Expert):
-        raise UserError(
-            f"The expert {config.name} lacks name, fingerprint or annotate: see vlrm.experts.base.Expert."
-        )
+        raise UserError(f"The expert {config.name} lacks name, fingerprint or annotate: see vlrm.experts.base.Expert.")
     return expert
 
 
@@ -99,16 +91,13 @@ def _class(name: str) -> Any:
         close = difflib.get_close_matches(name, EXPERTS, 1)
         guess = f" Did you mean {close[0]}?" if close else ""
         raise UserError(
-            f"There is no expert {name!r}: known are {', '.join(EXPERTS)}, "
-            f"or your own as package.module:Class.{guess}"
+            f"There is no expert {name!r}: known are {', '.join(EXPERTS)}, or your own as package.module:Class.{guess}"
         )
     module, _, attribute = address.partition(":")
     try:
         return getattr(import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise UserError(
-            f"The expert {name!r} cannot be imported ({error}): check module and class."
-        ) from error
+        raise UserError(f"The expert {name!r} cannot be imported ({error}): check module and class.") from error
 
 
 def _first(error: ValidationError) -> str:

@@ -68,9 +68,7 @@ class Detector:
     def _identity(self) -> dict[str, Any]:
         return {"names": self.names, "imgsz": self.side}
 
-    def annotate(
-        self, images: Sequence[Image.Image], found: Sequence[list[Evidence]]
-    ) -> list[list[Evidence]]:
+    def annotate(self, images: Sequence[Image.Image], found: Sequence[list[Evidence]]) -> list[list[Evidence]]:
         """Objects of each image; the network runs once for the whole batch. ``found`` is not used."""
         if not images:
             return []
@@ -79,9 +77,7 @@ class Detector:
         batch_BCHW = torch.from_numpy(pixels_BHWC).permute(0, 3, 1, 2).float() / 255
         with torch.inference_mode():
             boxes = self._suppress(self._network()(batch_BCHW))
-        return [
-            self._evidence(rows.tolist(), place) for rows, (_, place) in zip(boxes, prepared, strict=True)
-        ]
+        return [self._evidence(rows.tolist(), place) for rows, (_, place) in zip(boxes, prepared, strict=True)]
 
     def _network(self) -> torch.nn.Module:
         if self._model is None:

@@ -56,9 +56,7 @@ class Ocr:
         self.fingerprint = fingerprint(__file__, {**values, "libraries": versions}, _model_files())
         self._engine: Any = None
 
-    def annotate(
-        self, images: Sequence[Image.Image], found: Sequence[list[Evidence]]
-    ) -> list[list[Evidence]]:
+    def annotate(self, images: Sequence[Image.Image], found: Sequence[list[Evidence]]) -> list[list[Evidence]]:
         read = self._tags if self.settings.find == "tags" else self._anywhere
         boxes = [[thing.box for thing in objects(rows)] for rows in found]
         return [
@@ -82,9 +80,7 @@ class Ocr:
                 continue
             loose += 1
             reported.append(
-                Evidence(
-                    f"text{loose}", "text", clean, box, round(float(score), 4), self.name, self.fingerprint
-                )
+                Evidence(f"text{loose}", "text", clean, box, round(float(score), 4), self.name, self.fingerprint)
             )
         return reported
 
@@ -113,9 +109,7 @@ class Ocr:
         texts = []
         for corners, text, score in zip(answer.boxes, answer.txts, answer.scores, strict=True):
             xs, ys = np.asarray(corners)[:, 0] / width, np.asarray(corners)[:, 1] / height
-            x0, y0, x1, y1 = (
-                round(float(np.clip(v, 0, 1)), 4) for v in (xs.min(), ys.min(), xs.max(), ys.max())
-            )
+            x0, y0, x1, y1 = (round(float(np.clip(v, 0, 1)), 4) for v in (xs.min(), ys.min(), xs.max(), ys.max()))
             texts.append((text, float(score), (x0, y0, x1, y1)))
         return texts
 

@@ -70,9 +70,7 @@ def paint_in(pixels: np.ndarray, thing: Evidence, others: Sequence[Evidence]) ->
 
 def _nearest_hue(rgb: np.ndarray, value: np.ndarray, chroma: np.ndarray) -> np.ndarray:
     r, g, b = rgb[..., 0], rgb[..., 1], rgb[..., 2]
-    sector = np.where(
-        value == r, (g - b) / chroma, np.where(value == g, (b - r) / chroma + 2, (r - g) / chroma + 4)
-    )
+    sector = np.where(value == r, (g - b) / chroma, np.where(value == g, (b - r) / chroma + 2, (r - g) / chroma + 4))
     degrees = (sector * 60.0) % 360.0
     away = np.abs(degrees[..., None] - _ANGLES)
     return np.minimum(away, 360.0 - away).argmin(-1)

@@ -42,12 +42,8 @@ class Pattern:
         self.settings = settings or Settings()
         self.fingerprint = fingerprint(__file__, self.settings.model_dump(), [paint.__file__])
 
-    def annotate(
-        self, images: Sequence[Image.Image], found: Sequence[list[Evidence]]
-    ) -> list[list[Evidence]]:
-        return [
-            self._one(np.asarray(image), objects(rows)) for image, rows in zip(images, found, strict=True)
-        ]
+    def annotate(self, images: Sequence[Image.Image], found: Sequence[list[Evidence]]) -> list[list[Evidence]]:
+        return [self._one(np.asarray(image), objects(rows)) for image, rows in zip(images, found, strict=True)]
 
     def _one(self, pixels: np.ndarray, things: list[Evidence]) -> list[Evidence]:
         reported = []

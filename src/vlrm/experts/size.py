@@ -39,9 +39,7 @@ class Size:
         self.settings = settings or Settings()
         self.fingerprint = fingerprint(__file__, self.settings.model_dump())
 
-    def annotate(
-        self, images: Sequence[Image.Image], found: Sequence[list[Evidence]]
-    ) -> list[list[Evidence]]:
+    def annotate(self, images: Sequence[Image.Image], found: Sequence[list[Evidence]]) -> list[list[Evidence]]:
         return [[self._one(thing) for thing in objects(rows)] for rows in found]
 
     def _one(self, thing: Evidence) -> Evidence:

@@ -109,9 +109,7 @@ def train_detector(
     return config
 
 
-def measure_experts(
-    experts: Sequence[Expert], seed: int, count: int, part: world.Part = "iid"
-) -> dict[str, Any]:
+def measure_experts(experts: Sequence[Expert], seed: int, count: int, part: world.Part = "iid") -> dict[str, Any]:
     """Reliability of ``experts`` on ``count`` scenes drawn from ``seed``: see :func:`reliability_report`."""
     drawn = list(_draw(seed, count, part))
     evidence = []
@@ -162,9 +160,7 @@ def _fit(
 
     data = folder / "data.yaml"
     names = dict(enumerate(world.SHAPES))
-    data.write_text(
-        json.dumps({"path": str(folder), "train": "images/train", "val": "images/val", "names": names})
-    )
+    data.write_text(json.dumps({"path": str(folder), "train": "images/train", "val": "images/val", "names": names}))
     overrides = {
         "model": str(Path(__file__).with_name(NETWORK)), "data": str(data), "epochs": epochs, "imgsz": side,
         "batch": batch, "nbs": batch, "seed": seed, "device": "cpu", "workers": 0, "amp": False,

@@ -45,9 +45,7 @@ def _remove(path: Path) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Indented, sorted JSON: equal values give equal bytes."""
     with replacing(path) as new:
-        new.write_text(
-            json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        new.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def duplicate(source: Path, target: Path) -> None:

@@ -61,9 +61,7 @@ class Index:
             for name, path in stage.outputs.items()
         }
         others = [made for made in self._read(key) if made["experiment"] != experiment]
-        write_json(
-            self._file(key), [*others, {"experiment": experiment, "code": stage.code, "outputs": outputs}]
-        )
+        write_json(self._file(key), [*others, {"experiment": experiment, "code": stage.code, "outputs": outputs}])
 
     def _read(self, key: str) -> list[dict]:
         try:

@@ -80,13 +80,9 @@ class Ledger:
         ledger = cls(folder, experiment, project)
         for path in sorted(folder.glob("**/manifest.json")):
             try:
-                ledger.manifests[path.parent.relative_to(folder).as_posix()] = json.loads(
-                    path.read_text("utf-8")
-                )
+                ledger.manifests[path.parent.relative_to(folder).as_posix()] = json.loads(path.read_text("utf-8"))
             except ValueError as error:
-                raise UserError(
-                    f"{path} is not valid JSON ({error}): delete it to redo what it recorded."
-                ) from error
+                raise UserError(f"{path} is not valid JSON ({error}): delete it to redo what it recorded.") from error
         return ledger
 
     def entry(self, stage: Stage) -> Entry | None:
@@ -116,9 +112,7 @@ class Ledger:
         for folder, names in whole.items():
             stages = self.manifests.get(folder, {}).get("stages", {})
             complete = names <= stages.keys() and all(
-                present.get(name, sha) == sha
-                for stage in names
-                for name, sha in stages[stage]["inputs"].items()
+                present.get(name, sha) == sha for stage in names for name, sha in stages[stage]["inputs"].items()
             )
             if folder != SETUP and complete and not self.sealed(folder):
                 self.manifests[folder]["sealed"] = True
@@ -189,9 +183,7 @@ def _commit(project: Path) -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
 
     try:
-        return git("rev-parse", "HEAD") + (
-            "+changes" if git("status", "--porcelain", "--", "src", "kernels") else ""
-        )
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--", "src", "kernels") else "")
     except (OSError, subprocess.CalledProcessError):
         return None
 

@@ -54,9 +54,7 @@ def decide(
     mean = float(np.mean([challenger[i] for i in items])) if items else float("nan")
     against: list[str] = []
     if not verified and not allow_unverified:
-        against.append(
-            "no truth is known about the gate pairs: say allow_unverified=true to promote all the same"
-        )
+        against.append("no truth is known about the gate pairs: say allow_unverified=true to promote all the same")
     if len(items) < min_items:
         against.append(f"the gate has {len(items)} pairs, fewer than {min_items}")
     if champion is None:
@@ -64,9 +62,7 @@ def decide(
         return Decision(not against, tuple(reasons), len(items), mean, None, None, None, None)
     if champion.keys() != challenger.keys():
         missing = len(champion.keys() ^ challenger.keys())
-        raise ValueError(
-            f"champion and challenger did not sit the same exam: {missing} items only one of them has"
-        )
+        raise ValueError(f"champion and challenger did not sit the same exam: {missing} items only one of them has")
     if not items:
         return Decision(False, tuple(against), 0, mean, None, None, None, None)
     gain = np.array([challenger[i] - champion[i] for i in items])
@@ -79,18 +75,14 @@ def decide(
     return Decision(not against, tuple(reasons), len(items), mean, mean - difference, difference, low, high)
 
 
-def interval(
-    gain: np.ndarray, groups: list[str], resamples: int, level: float, seed: int
-) -> tuple[float, float]:
+def interval(gain: np.ndarray, groups: list[str], resamples: int, level: float, seed: int) -> tuple[float, float]:
     """Percentile interval of the mean of ``gain`` (N,), resampling whole groups (Davison and Hinkley
     1997, 5.3)."""
     _, code = np.unique(np.array(groups), return_inverse=True)
     totals, sizes = np.bincount(code, weights=gain), np.bincount(code)
     rng = np.random.default_rng(seed)
     means = np.empty(resamples)
-    for start in range(
-        0, resamples, 500
-    ):  # in blocks, so that a large gate does not need resamples x groups at once
+    for start in range(0, resamples, 500):  # in blocks, so that a large gate does not need resamples x groups at once
         drawn = rng.integers(0, len(totals), (min(500, resamples - start), len(totals)))
         means[start : start + len(drawn)] = totals[drawn].sum(1) / sizes[drawn].sum(1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])

@@ -27,14 +27,10 @@ class RewardModelService(mlflow.pyfunc.PythonModel):
 
         self._scorer = Scorer.load(Path(context.artifacts["reward_model"]))
 
-    def predict(
-        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
-    ) -> pd.DataFrame:
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         missing = [name for name in COLUMNS if name not in model_input.columns]
         if missing:
-            raise ValueError(
-                f"the input lacks the columns {', '.join(missing)}: it needs {', '.join(COLUMNS)}"
-            )
+            raise ValueError(f"the input lacks the columns {', '.join(missing)}: it needs {', '.join(COLUMNS)}")
         rows = [
             (open_image(image, place), str(question), str(response))
             for place, (image, question, response) in enumerate(
@@ -64,9 +60,7 @@ def open_image(value: str | bytes, row: int) -> Image.Image:
             raise ValueError(f"{image.width} x {image.height} pixels are more than {_MAX_PIXELS}")
         return image.convert("RGB")
     except (OSError, ValueError, binascii.Error, Image.DecompressionBombError) as error:
-        raise ValueError(
-            f"row {row}: the image is not base64 of a PNG, JPEG or WebP file ({error})"
-        ) from error
+        raise ValueError(f"row {row}: the image is not base64 of a PNG, JPEG or WebP file ({error})") from error
 
 
 set_model(RewardModelService())

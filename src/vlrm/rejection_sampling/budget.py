@@ -37,15 +37,11 @@ def spend(accepted: Sequence[dict[str, Any]], rule: Rule, rng: np.random.Generat
     singles["counterfactual"] += [unit for _, unit in sorted(quads.items()) if len(unit) == 1]
     room = min(rule.budget, len(accepted))
     for_quads = min(2 * len(whole), 2 * math.ceil(rule.quad_share * room / 2))
-    for_candidates = min(
-        len(singles["candidates"]), math.ceil(rule.candidates_share * room), room - for_quads
-    )
+    for_candidates = min(len(singles["candidates"]), math.ceil(rule.candidates_share * room), room - for_quads)
     taken = _draw(whole, min(for_quads, room), rule, rng)
     taken += _draw(singles["candidates"], for_candidates, rule, rng)
     ids = {row["pair_id"] for unit in taken for row in unit}
-    rest = [
-        u for u in whole + singles["candidates"] + singles["counterfactual"] if u[0]["pair_id"] not in ids
-    ]
+    rest = [u for u in whole + singles["candidates"] + singles["counterfactual"] if u[0]["pair_id"] not in ids]
     for unit in _draw(rest, room - len(ids), rule, rng):
         ids.update(row["pair_id"] for row in unit)
     return ids

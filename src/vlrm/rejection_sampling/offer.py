@@ -17,9 +17,7 @@ from vlrm.schema import PAIRS, Claim, claim_from_json
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-OFFERED = PAIRS.append(pa.field("chosen_lowest", pa.float64())).append(
-    pa.field("rejected_lowest", pa.float64())
-)
+OFFERED = PAIRS.append(pa.field("chosen_lowest", pa.float64())).append(pa.field("rejected_lowest", pa.float64()))
 """PAIRS and what the rule needs beside it: the least probable claim of the chosen side, and the least
 probable
 claim that only the rejected side makes (1 where there is none)."""
@@ -46,15 +44,12 @@ def offer_pairs(responses: pa.Table, claims: pa.Table, prompts: pa.Table) -> pa.
     order of the
     input tables.
     """
-    questions = {
-        row["prompt_id"]: row["question"] for row in prompts.select(["prompt_id", "question"]).to_pylist()
-    }
+    questions = {row["prompt_id"]: row["question"] for row in prompts.select(["prompt_id", "question"]).to_pylist()}
     judged: defaultdict[str, list[_Judged]] = defaultdict(list)
     for row in claims.to_pylist():
         judged[row["response_id"]].append(_judged(row))
     rows = [
-        _pair(first, second, source, judged, questions)
-        for first, second, source in _couples(responses.to_pylist())
+        _pair(first, second, source, judged, questions) for first, second, source in _couples(responses.to_pylist())
     ]
     rows.sort(key=lambda row: (row["prompt_id"], row["source"], row["pair_id"]))
     return pa.Table.from_pylist(rows, schema=OFFERED)

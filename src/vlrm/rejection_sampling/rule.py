@@ -19,17 +19,11 @@ class Rule(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     alpha: float = Field(0.03, gt=0, lt=1, description="bound on the label error of kept pairs")
-    tau_default: float = Field(
-        0.95, ge=0.5, le=1, description="threshold where calibration pairs do not suffice"
-    )
+    tau_default: float = Field(0.95, ge=0.5, le=1, description="threshold where calibration pairs do not suffice")
     min_calibration_pairs: int = Field(100, ge=1)
     verifiable: float = Field(0.8, ge=0, le=1, description="least share of differing claims with a verdict")
-    chosen_floor: float = Field(
-        0.3, ge=0, le=1, description="no claim of the chosen side may be less probable"
-    )
-    rejected_ceiling: float = Field(
-        0.15, ge=0, le=1, description="one differing claim must be at most so probable"
-    )
+    chosen_floor: float = Field(0.3, ge=0, le=1, description="no claim of the chosen side may be less probable")
+    rejected_ceiling: float = Field(0.15, ge=0, le=1, description="one differing claim must be at most so probable")
     veto_margin: float = Field(3.0, ge=0)
     veto_unless: float = Field(0.99, ge=0, le=1, description="evidence this sure is not vetoed")
     length_low: float = Field(0.8, gt=0)

@@ -127,9 +127,7 @@ def _words(text: str) -> frozenset[str]:
 
 def _drop_duplicates(rows: list[dict[str, Any]], kept_texts: Iterable[Texts]) -> None:
     """A near duplicate: same image, the two sides differ by the same words, and each side is worded alike."""
-    known: defaultdict[
-        tuple[str, frozenset[str], frozenset[str]], list[tuple[frozenset[str], frozenset[str]]]
-    ]
+    known: defaultdict[tuple[str, frozenset[str], frozenset[str]], list[tuple[frozenset[str], frozenset[str]]]]
     known = defaultdict(list)
 
     def place(image: str, chosen: str, rejected: str) -> tuple[Any, tuple[frozenset[str], frozenset[str]]]:

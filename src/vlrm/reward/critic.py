@@ -69,7 +69,9 @@ def train_critic(
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     config = LoraConfig(
-        r=settings.lora_rank, lora_alpha=settings.lora_alpha, target_modules=language_modules(vlm.model, targets)
+        r=settings.lora_rank,
+        lora_alpha=settings.lora_alpha,
+        target_modules=language_modules(vlm.model, targets),
     )
     vlm.model.add_adapter(config, ADAPTER)
     parameters = [p for n, p in vlm.model.named_parameters() if "lora_" in n]

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from vlrm import chat
+from vlrm.errors import UserError
 from vlrm.vlm import Vlm
 
 ADAPTER = "reward"
@@ -88,7 +89,8 @@ class RewardModel(nn.Module):
         """Put a fresh LoRA adapter on the language side; it changes nothing until it is trained."""
         torch.manual_seed(seed)
         self.backbone.add_adapter(
-            LoraConfig(r=rank, lora_alpha=alpha, target_modules=language_modules(self.backbone, targets)), ADAPTER
+            LoraConfig(r=rank, lora_alpha=alpha, target_modules=language_modules(self.backbone, targets)),
+            ADAPTER,
         )
         self.config = self.config.model_copy(update={"adapter": True})
 
@@ -144,15 +146,26 @@ class RewardModel(nn.Module):
             update={"likelihood_scale": float(self.likelihood_scale), "yes_scale": float(self.yes_scale)}
         )
         (folder / "reward.json").write_text(config.model_dump_json(indent=2) + "\n")
-        save_file({k: v.detach().contiguous() for k, v in self.head.state_dict().items()}, folder / "head.safetensors")
+        save_file(
+            {k: v.detach().contiguous() for k, v in self.head.state_dict().items()},
+            folder / "head.safetensors",
+        )
         if self.config.adapter:
             self.backbone.set_adapter(ADAPTER)
             self.backbone.save_pretrained(str(folder / "adapter"))
 
     @staticmethod
+    def read_config(folder: Path) -> ModelConfig:
+        """The configuration of a saved reward model; :class:`UserError` when the folder holds none."""
+        path = folder / "reward.json"
+        if not path.exists():
+            raise UserError(f"{folder} holds no reward model (no reward.json); give a folder that training wrote")
+        return ModelConfig.model_validate_json(path.read_text())
+
+    @staticmethod
     def load(folder: Path, vlm: Vlm) -> RewardModel:
         """Rebuild on a freshly loaded base model."""
-        config = ModelConfig.model_validate_json((folder / "reward.json").read_text())
+        config = RewardModel.read_config(folder)
         if config.adapter:
             vlm.model.load_adapter(str(folder / "adapter"), ADAPTER)
         model = RewardModel(vlm, config)

@@ -17,7 +17,9 @@ Pair = tuple[Row, Row]
 
 
 @torch.no_grad()
-def zero_shot(vlm: Vlm, base: str, pairs: Sequence[Pair], progress: Callable[[str], None]) -> tuple[ModelConfig, dict[str, float]]:
+def zero_shot(
+    vlm: Vlm, base: str, pairs: Sequence[Pair], progress: Callable[[str], None]
+) -> tuple[ModelConfig, dict[str, float]]:
     """Choose among length-normalised likelihood and yes/no odds under every verification question.
 
     Returns the configuration of the round-0 reward model and the gate accuracy of each readout. The scale is the

@@ -59,7 +59,11 @@ def units(pairs: Sequence[TrainingPair]) -> list[list[int]]:
 
 
 def rows_of(
-    pair: TrainingPair, critiques: CritiqueTexts, rng: np.random.Generator, with_critique: float, perturbed: float
+    pair: TrainingPair,
+    critiques: CritiqueTexts,
+    rng: np.random.Generator,
+    with_critique: float,
+    perturbed: float,
 ) -> tuple[Row, Row]:
     """Both sides of a pair: with chance ``with_critique`` each side carries one of its critiques.
 
@@ -67,7 +71,10 @@ def rows_of(
     label stays: the head must learn to look, not to copy a verdict.
     """
     use = bool(rng.random() < with_critique)
-    sides = ((pair.chosen, pair.chosen_id, pair.rejected_id), (pair.rejected, pair.rejected_id, pair.chosen_id))
+    sides = (
+        (pair.chosen, pair.chosen_id, pair.rejected_id),
+        (pair.rejected, pair.rejected_id, pair.chosen_id),
+    )
     made = []
     for text, own, other in sides:
         critique = _draw(critiques.get(own, ()), rng) if use else None

@@ -11,11 +11,11 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn.functional import softplus
-from vlrm_kernels.pair_margin import pair_margin_loss
 
 from vlrm.reward.critic import CriticExample, language_loss
 from vlrm.reward.model import RewardModel
 from vlrm.reward.rows import CritiqueTexts, TrainingPair, rows_of, units
+from vlrm_kernels.pair_margin import pair_margin_loss
 
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -75,7 +75,8 @@ def train_reward_model(
     others = [*adapter, *model.head.parameters()]
     steps = max(1, math.ceil(settings.epochs * len(pairs) / settings.pairs_per_step))
     optimizer = torch.optim.AdamW(
-        [{"params": others, "lr": settings.rate}, {"params": scales, "lr": settings.scale_rate}], weight_decay=0.0
+        [{"params": others, "lr": settings.rate}, {"params": scales, "lr": settings.scale_rate}],
+        weight_decay=0.0,
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: _warm_cosine(s, steps))
     model.train()

@@ -13,13 +13,26 @@ from vlrm.scenes.world import COLOURS, SHAPES, Scene, SceneObject
 KINDS = ("description", "existence", "count", "attribute", "relation", "text")
 SHARES = (0.36, 0.17, 0.12, 0.17, 0.12, 0.06)
 DESCRIBE = (
-    "Describe the picture.", "What is in the image?", "What can you see?", "Tell me what is on the table.",
-    "Describe this scene.", "What does the picture show?",
+    "Describe the picture.",
+    "What is in the image?",
+    "What can you see?",
+    "Tell me what is on the table.",
+    "Describe this scene.",
+    "What does the picture show?",
 )
-ASK_EXISTENCE = ("Is there {a} in the image?", "Is there {a}?", "Can you see {a}?", "Does the picture show {a}?")
+ASK_EXISTENCE = (
+    "Is there {a} in the image?",
+    "Is there {a}?",
+    "Can you see {a}?",
+    "Does the picture show {a}?",
+)
 ASK_COUNT = ("How many {ns} are there?", "How many {ns} can you see?", "What is the number of {ns}?")
 ASK_VALUE = {
-    "colour": ("What colour is the {n}?", "Which colour does the {n} have?", "What is the colour of the {n}?"),
+    "colour": (
+        "What colour is the {n}?",
+        "Which colour does the {n} have?",
+        "What is the colour of the {n}?",
+    ),
     "size": ("What size is the {n}?", "How large is the {n}?"),
     "pattern": ("What pattern does the {n} have?", "Is the {n} plain, striped or dotted?"),
 }
@@ -107,7 +120,12 @@ def answer(question: Question, scene: Scene, rng: np.random.Generator) -> str:
         said = wording.attribute(scene.objects[question.first], question.attribute, rng)
     elif question.kind == "relation":
         a, b = scene.objects[question.first], scene.objects[question.second]
-        said = wording.relation(a, b, pick(wording.holding_relations(a, b, 0.0), rng), rng)
+        said = wording.relation(
+            a,
+            b,
+            pick(wording.holding_relations(a, b, 0.05) or wording.holding_relations(a, b, 0.0), rng),
+            rng,
+        )
     elif question.kind == "text":
         said = wording.text(scene.objects[question.first], rng)
     else:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from vlrm.claims.truth import bind, holds
-from vlrm.schema import Claim, ObjectPhrase
 from vlrm.scenes.world import (
     COLOURS,
     MAX_OBJECTS,
@@ -18,6 +17,7 @@ from vlrm.scenes.world import (
     remove_object,
     swap_places,
 )
+from vlrm.schema import Claim, ObjectPhrase
 
 
 def redraw(scene: Scene, before: Claim, after: Claim, rng: np.random.Generator) -> Scene | None:

@@ -18,29 +18,67 @@ NOUNS: dict[str, tuple[str, ...]] = {
     "cross": ("cross",),
     "moon": ("moon", "moon", "crescent"),
 }
-SIZE_WORDS = {"small": ("small", "small", "little", "tiny"), "medium": ("medium-sized", "medium"), "large": ("large", "big")}
+SIZE_WORDS = {
+    "small": ("small", "small", "little", "tiny"),
+    "medium": ("medium-sized", "medium"),
+    "large": ("large", "big"),
+}
 PATTERN_WORDS = {"striped": ("striped", "stripy"), "dotted": ("dotted", "spotted")}
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
 EXISTENCE = (
-    "There is {a}.", "I can see {a}.", "{A} is on the table.", "The picture shows {a}.", "You can spot {a}.",
-    "{A} can be seen.", "It looks like there is {a}.", "I think there is {a}.", "Here is {a}.",
-    "The image contains {a}.", "I notice {a}.", "{A} lies on the table.",
+    "There is {a}.",
+    "I can see {a}.",
+    "{A} is on the table.",
+    "The picture shows {a}.",
+    "You can spot {a}.",
+    "{A} can be seen.",
+    "It looks like there is {a}.",
+    "I think there is {a}.",
+    "Here is {a}.",
+    "The image contains {a}.",
+    "I notice {a}.",
+    "{A} lies on the table.",
 )
 ABSENCE = (
-    "There is no {n}.", "I do not see any {n}.", "There is not any {n}.", "I cannot see a {n}.", "No {n} is on the table.",
-    "The picture does not show any {n}.", "It seems there is no {n}.", "I see no {n}.", "There are no {ns}.",
+    "There is no {n}.",
+    "I do not see any {n}.",
+    "There is not any {n}.",
+    "I cannot see a {n}.",
+    "No {n} is on the table.",
+    "The picture does not show any {n}.",
+    "It seems there is no {n}.",
+    "I see no {n}.",
+    "There are no {ns}.",
 )
 ATTRIBUTE = (
-    "The {n} is {v}.", "It is a {v} {n}.", "The {n} looks {v}.", "The {n} appears to be {v}.", "The {n} seems {v}.",
-    "I would say the {n} is {v}.", "I think the {n} is {v}.", "The {n} here is {v}.", "It looks like a {v} {n}.",
+    "The {n} is {v}.",
+    "It is a {v} {n}.",
+    "The {n} looks {v}.",
+    "The {n} appears to be {v}.",
+    "The {n} seems {v}.",
+    "I would say the {n} is {v}.",
+    "I think the {n} is {v}.",
+    "The {n} here is {v}.",
+    "It looks like a {v} {n}.",
 )
 COUNT = (
-    "There {are} {c} {ns}.", "I count {c} {ns}.", "I can see {c} {ns}.", "The picture shows {c} {ns}.",
-    "{C} {ns} {are} on the table.", "You can see {c} {ns}.", "{C} {ns} can be seen.", "I think there {are} {c} {ns}.",
+    "There {are} {c} {ns}.",
+    "I count {c} {ns}.",
+    "I can see {c} {ns}.",
+    "The picture shows {c} {ns}.",
+    "{C} {ns} {are} on the table.",
+    "You can see {c} {ns}.",
+    "{C} {ns} can be seen.",
+    "I think there {are} {c} {ns}.",
 )
 RELATION = (
-    "The {a} is {r} the {b}.", "The {a} sits {r} the {b}.", "The {a} lies {r} the {b}.", "The {a} can be seen {r} the {b}.",
-    "You can find the {a} {r} the {b}.", "The {a} seems to be {r} the {b}.", "I think the {a} is {r} the {b}.",
+    "The {a} is {r} the {b}.",
+    "The {a} sits {r} the {b}.",
+    "The {a} lies {r} the {b}.",
+    "The {a} can be seen {r} the {b}.",
+    "You can find the {a} {r} the {b}.",
+    "The {a} seems to be {r} the {b}.",
+    "I think the {a} is {r} the {b}.",
     "The {a} stands {r} the {b}.",
 )
 RELATION_WORDS = {
@@ -51,8 +89,13 @@ RELATION_WORDS = {
 }
 OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
 TEXT = (
-    'The {n} is labelled "{t}".', 'The label on the {n} says "{t}".', 'The {n} reads "{t}".', 'The {n} says "{t}".',
-    'There is a tag saying "{t}" on the {n}.', 'The {n} has the word "{t}" on it.', 'The tag on the {n} reads "{t}".',
+    'The {n} is labelled "{t}".',
+    'The label on the {n} says "{t}".',
+    'The {n} reads "{t}".',
+    'The {n} says "{t}".',
+    'There is a tag saying "{t}" on the {n}.',
+    'The {n} has the word "{t}" on it.',
+    'The tag on the {n} reads "{t}".',
     'I think the label on the {n} says "{t}".',
 )
 
@@ -73,7 +116,13 @@ def noun_of(shape: str, rng: np.random.Generator) -> str:
     return pick(NOUNS[shape], rng)
 
 
-def phrase(thing: SceneObject, rng: np.random.Generator, colour: float = 0.85, size: float = 0.4, pattern: float = 0.5) -> str:
+def phrase(
+    thing: SceneObject,
+    rng: np.random.Generator,
+    colour: float = 0.85,
+    size: float = 0.4,
+    pattern: float = 0.5,
+) -> str:
     """A noun phrase; the numbers are the chances that colour, size and a striped or dotted pattern are said."""
     words = []
     if rng.random() < size:

@@ -25,12 +25,36 @@ COLOURS: dict[str, tuple[int, int, int]] = {
 SIZES: dict[str, float] = {"small": 0.065, "medium": 0.10, "large": 0.145}
 """Radius as a fraction of the image side; drawn within +-6 % of it."""
 PATTERNS = ("plain", "striped", "dotted")
-LABELS = ("A", "B", "K", "7", "GO", "UP", "42", "OK", "TEA", "SKY", "BUS", "905", "MILK", "STOP", "2026", "EXIT")
+LABELS = (
+    "A",
+    "B",
+    "K",
+    "7",
+    "GO",
+    "UP",
+    "42",
+    "OK",
+    "TEA",
+    "SKY",
+    "BUS",
+    "905",
+    "MILK",
+    "STOP",
+    "2026",
+    "EXIT",
+)
 USUAL = {"star": "yellow", "heart": "red", "moon": "blue"}
 """The language prior: the colour that these shapes usually have, and that captions say out of habit."""
 USUAL_SHARE = 0.65
 UNSEEN = frozenset(
-    {("ball", "pink"), ("box", "cyan"), ("ring", "green"), ("cross", "purple"), ("heart", "cyan"), ("cone", "blue")}
+    {
+        ("ball", "pink"),
+        ("box", "cyan"),
+        ("ring", "green"),
+        ("cross", "purple"),
+        ("heart", "cyan"),
+        ("cone", "blue"),
+    }
 )
 """Shape-colour combinations that occur in no training image, only in the part ``unseen_combination``."""
 Part = Literal["iid", "prior_breaking", "prior_conforming", "unseen_combination"]
@@ -75,7 +99,11 @@ class Scene:
         """The truth in the form in which experts report, every score 1."""
         found = []
         for index, thing in enumerate(self.objects):
-            known = {"colour": (thing.colour, 1.0), "size": (thing.size, 1.0), "pattern": (thing.pattern, 1.0)}
+            known = {
+                "colour": (thing.colour, 1.0),
+                "size": (thing.size, 1.0),
+                "pattern": (thing.pattern, 1.0),
+            }
             if thing.text:
                 known["text"] = (thing.text, 1.0)
             found.append(SeenObject(thing.shape, thing.box, 1.0, known, f"t{index + 1}"))

@@ -1,0 +1,180 @@
+"""Edits candidates into counterfactuals and finds, for each, another image on which the edited answer is the true one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field
+
+from vlrm.claims.counterfactual import Edit, propose
+from vlrm.claims.reliability import Reliability
+from vlrm.progress import track
+from vlrm.scenes.redraw import redraw
+from vlrm.scenes.world import Scene
+from vlrm.schema import PROMPTS, RESPONSES, SCENES, Claim, SeenObject, claim_from_json
+
+Store = Callable[[Scene], tuple[str, str]]
+
+
+class CounterfactualSettings(BaseModel):
+    """``per_prompt`` edits are made of each prompt's candidates; ``tried_images`` others are searched for a quad."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    per_prompt: int = Field(2, ge=0)
+    sure: float = Field(0.9, ge=0.5, le=1)
+    """A claim is edited only when it holds with this probability."""
+    tried_images: int = Field(40, ge=0)
+    kinds: tuple[str, ...] | None = None
+
+
+@dataclass
+class Edits:
+    """Counterfactual and quad responses, and the quads' prompts (with the truth of re-drawn scenes)."""
+
+    responses: list[dict[str, Any]] = field(default_factory=list)
+    prompts: list[dict[str, Any]] = field(default_factory=list)
+    scenes: list[dict[str, Any]] = field(default_factory=list)
+
+    def tables(self) -> tuple[pa.Table, pa.Table, pa.Table]:
+        """RESPONSES, PROMPTS and SCENES."""
+        return (
+            pa.Table.from_pylist(self.responses, RESPONSES),
+            pa.Table.from_pylist(self.prompts, PROMPTS),
+            pa.Table.from_pylist(self.scenes, SCENES),
+        )
+
+
+def edit_candidates(
+    candidates: pa.Table,
+    claims: pa.Table,
+    prompts: pa.Table,
+    objects: Mapping[str, Sequence[SeenObject]],
+    reliability: Reliability,
+    settings: CounterfactualSettings,
+    seed: int,
+    scenes: Mapping[str, Scene],
+    store: Store,
+) -> Edits:
+    """For every prompt up to ``per_prompt`` edits of its candidates, each with a quad where one can be made or found.
+
+    A quad's image is the scene re-drawn with the edited fact true (``scenes`` has its exact truth), or else another
+    image of the round whose evidence says that the edit holds there and the original does not.
+    """
+    asked = {row["prompt_id"]: row for row in prompts.to_pylist()}
+    claimed = _claims_by_response(claims)
+    by_prompt: dict[str, list[dict[str, Any]]] = {}
+    for row in candidates.to_pylist():
+        by_prompt.setdefault(row["prompt_id"], []).append(row)
+    rng = np.random.default_rng(seed)
+    balance: Counter[Any] = Counter()
+    edits = Edits()
+    for prompt_id, responses in track(by_prompt.items(), "prompt edited", len(by_prompt)):
+        prompt = asked[prompt_id]
+        image = prompt["image_sha256"]
+        edited = _choose(
+            responses,
+            claimed,
+            objects.get(image, ()),
+            prompt["question"],
+            reliability,
+            settings,
+            rng,
+            balance,
+        )
+        for response, edit in edited:
+            number = sum(row["source"] == "counterfactual" for row in edits.responses)
+            identity = f"{response['response_id']}-e{number}"
+            common = {"edit_kind": edit.kind, "quad_id": identity, "sample": response["sample"]}
+            edits.responses.append(
+                {"response_id": identity, "prompt_id": prompt_id, "image_sha256": image, "text": edit.text,
+                 "source": "counterfactual", "parent_id": response["response_id"], **common}
+            )  # fmt: skip
+            other = _redrawn(edit, scenes.get(image), rng, store)
+            if other is None and image not in scenes:
+                other = _found(edit, image, prompts, objects, reliability, settings, rng)
+            if other is not None:
+                _add_quad(edits, prompt, response, edit, identity, other, common)
+    return edits
+
+
+def _claims_by_response(claims: pa.Table) -> dict[str, list[tuple[Claim, float]]]:
+    found: dict[str, list[tuple[Claim, float]]] = {}
+    for row in claims.to_pylist():
+        found.setdefault(row["response_id"], []).append((claim_from_json(row["claim"]), row["probability"]))
+    return found
+
+
+def _choose(
+    responses: Sequence[dict[str, Any]], claimed: Mapping[str, list[tuple[Claim, float]]],
+    objects: Sequence[SeenObject], question: str, reliability: Reliability, settings: CounterfactualSettings,
+    rng: np.random.Generator, balance: Counter[Any],
+) -> list[tuple[dict[str, Any], Edit]]:  # fmt: skip
+    """Edits of different kinds first, from the candidates that hold best."""
+    ranked = sorted(
+        (row for row in responses if row["response_id"] in claimed),
+        key=lambda row: sum(1 - p for _, p in claimed[row["response_id"]]),
+    )
+    chosen: list[tuple[dict[str, Any], Edit]] = []
+    texts: set[str] = set()
+    for response in ranked:
+        pairs = claimed[response["response_id"]]
+        if response["text"] in texts or min(p for _, p in pairs) < 1 - settings.sure:
+            continue
+        texts.add(response["text"])
+        proposed = propose(
+            response["text"], [c for c, _ in pairs], [p for _, p in pairs], list(objects), rng,
+            kinds=settings.kinds, question=question, balance=balance, reliability=reliability,
+        )  # fmt: skip
+        order = rng.permutation(len(proposed))
+        used = {edit.kind for _, edit in chosen}
+        fresh = [proposed[i] for i in order if proposed[i].kind not in used] or [proposed[i] for i in order]
+        if fresh:
+            chosen.append((response, fresh[0]))
+        if len(chosen) >= settings.per_prompt:
+            break
+    return chosen[: settings.per_prompt]
+
+
+def _redrawn(
+    edit: Edit, scene: Scene | None, rng: np.random.Generator, store: Store
+) -> tuple[str, str, Scene | None] | None:
+    changed = redraw(scene, edit.before, edit.after, rng) if scene is not None else None
+    return (*store(changed), changed) if changed is not None else None
+
+
+def _found(
+    edit: Edit, image: str, prompts: pa.Table, objects: Mapping[str, Sequence[SeenObject]], reliability: Reliability,
+    settings: CounterfactualSettings, rng: np.random.Generator,
+) -> tuple[str, str, Scene | None] | None:  # fmt: skip
+    paths = dict(zip(prompts["image_sha256"].to_pylist(), prompts["image"].to_pylist(), strict=True))
+    names = sorted(name for name in paths if name != image)
+    for i in rng.permutation(len(names))[: settings.tried_images]:
+        seen = list(objects.get(names[i], ()))
+        if (
+            reliability.verify(edit.after, seen).probability >= settings.sure
+            and reliability.verify(edit.before, seen).probability <= 1 - settings.sure
+        ):
+            return paths[names[i]], names[i], None
+    return None
+
+
+def _add_quad(
+    edits: Edits, prompt: dict[str, Any], response: dict[str, Any], edit: Edit, identity: str,
+    other: tuple[str, str, Scene | None], common: dict[str, Any],
+) -> None:  # fmt: skip
+    path, sha, scene = other
+    prompt_id = f"{identity}-q"
+    edits.prompts.append(prompt | {"prompt_id": prompt_id, "image": path, "image_sha256": sha})
+    if scene is not None:
+        edits.scenes.append({"image_sha256": sha, "scene": scene.to_json()})
+    for name, text, parent in (("a", edit.text, identity), ("b", response["text"], response["response_id"])):
+        edits.responses.append(
+            {"response_id": f"{prompt_id}{name}", "prompt_id": prompt_id, "image_sha256": sha, "text": text,
+             "source": "quad", "parent_id": parent, **common}
+        )  # fmt: skip

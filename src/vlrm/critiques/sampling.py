@@ -1,0 +1,61 @@
+"""Samples critiques of responses from the critic, with the evidence quoted to it or without, and parses them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from vlrm import chat
+from vlrm.critiques import grammar
+from vlrm.policy.local import Request, Sampling, generate, row_seed
+from vlrm.progress import say
+from vlrm.schema import CRITIQUES, SeenObject
+from vlrm.vlm import Conversation, Vlm
+
+
+def sample_critiques(
+    vlm: Vlm,
+    responses: Sequence[Mapping[str, Any]],
+    samples: int,
+    sampling: Sampling,
+    seed: int,
+    evidence: Mapping[str, Sequence[SeenObject]] | None = None,
+) -> pa.Table:
+    """CRITIQUES: ``samples`` per response.
+
+    ``responses``: rows with response_id, image_sha256, question, text. ``evidence``: objects by image hash; when
+    given, it is quoted to the critic and may be cited, and a critique that cites what is not there is refused.
+    """
+    rows: list[dict[str, Any]] = []
+    requests = []
+    for response in responses:
+        image = response["image_sha256"]
+        quoted = grammar.evidence_lines(evidence.get(image, ())) if evidence is not None else ""
+        messages = chat.criticise(response["question"], response["text"], quoted)
+        for sample in range(samples):
+            kind = "with" if evidence is not None else "without"
+            identity = f"{response['response_id']}-{kind}-{sample}"
+            rows.append({
+                "critique_id": identity, "response_id": response["response_id"], "image_sha256": image,
+                "sample": sample, "with_evidence": evidence is not None,
+            })  # fmt: skip
+            requests.append(Request(Conversation(image, messages), row_seed("critique", seed, identity)))
+    done = 0
+
+    def progress(count: int) -> None:
+        nonlocal done
+        done += count
+        say(f"critique {done} of {len(requests)}")
+
+    texts = generate(vlm, requests, sampling, progress)
+    for row, text in zip(rows, texts, strict=True):
+        cited = len(evidence.get(row["image_sha256"], ())) if evidence is not None else None
+        found = grammar.parse(text, cited)
+        refused = isinstance(found, grammar.Refusal)
+        row |= {
+            "text": text, "verdict": None if refused else found.verdict, "parsed": not refused,
+            "reason": found.reason if refused else None,
+        }  # fmt: skip
+    return pa.Table.from_pylist(rows, CRITIQUES)

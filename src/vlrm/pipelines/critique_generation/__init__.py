@@ -1,0 +1,1 @@
+"""Stage 2: candidates, their claims, counterfactuals, critiques."""

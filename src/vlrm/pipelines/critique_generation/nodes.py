@@ -1,0 +1,95 @@
+"""Nodes of critique generation: sample, verify, edit, criticise."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vlrm.claims.reliability import Reliability
+from vlrm.claims.table import evidence_by_image, verify_responses
+from vlrm.counterfactuals import CounterfactualSettings, edit_candidates
+from vlrm.critiques.sampling import sample_critiques
+from vlrm.pipelines.settings import Critiques, Policy, image_store
+from vlrm.policy.candidates import sample_candidates
+from vlrm.policy.local import row_seed
+from vlrm.prompts import scenes_by_image, store_scene
+from vlrm.reward.critic import load_critic
+from vlrm.schema import SeenObject, seen_objects
+from vlrm.vlm import Vlm
+
+
+def sample(prompts: pa.Table, policy: Policy, seed: int, data: str) -> pa.Table:
+    """K candidates per prompt from the frozen base policy."""
+    vlm = Vlm.load(policy.base, image_store(data))
+    return sample_candidates(vlm, prompts, policy.candidates, policy.sampling, seed)
+
+
+def verify(responses: pa.Table, prompts: pa.Table, evidence: pa.Table, reliability: dict[str, Any]) -> pa.Table:
+    """Claims of every response and their verdicts."""
+    return verify_responses(responses, prompts, evidence, Reliability.from_json(reliability))
+
+
+def edit(
+    candidates: pa.Table,
+    claims: pa.Table,
+    prompts: pa.Table,
+    evidence: pa.Table,
+    scenes: pa.Table,
+    reliability: dict[str, Any],
+    settings: CounterfactualSettings,
+    seed: int,
+    data: str,
+) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """Counterfactual and quad responses, with the quads' prompts and (rendered worlds only) their truth."""
+    edits = edit_candidates(
+        candidates, claims, prompts, objects_by_image(evidence), Reliability.from_json(reliability), settings,
+        row_seed("edit", seed, prompts["prompt_id"][0].as_py()), scenes_by_image(scenes),
+        partial(store_scene, root=image_store(data)),
+    )  # fmt: skip
+    return edits.tables()
+
+
+def verify_edits(
+    edits: pa.Table,
+    prompts: pa.Table,
+    quad_prompts: pa.Table,
+    evidence: pa.Table,
+    quad_evidence: pa.Table,
+    reliability: dict[str, Any],
+) -> pa.Table:
+    """Claims of counterfactuals on their own image, and of both answers on the quad's other image."""
+    known = set(evidence["image_sha256"].to_pylist())
+    fresh = pc.invert(pc.is_in(quad_evidence["image_sha256"], pa.array(sorted(known), pa.string())))
+    both = pa.concat_tables([evidence, quad_evidence.filter(fresh)])
+    return verify(edits, pa.concat_tables([prompts, quad_prompts]), both, reliability)
+
+
+def criticise(
+    candidates: pa.Table,
+    edits: pa.Table,
+    prompts: pa.Table,
+    evidence: pa.Table,
+    critic: Path,
+    policy: Policy,
+    critiques: Critiques,
+    seed: int,
+    data: str,
+) -> pa.Table:
+    """M critiques of every distinct candidate and counterfactual, the evidence quoted to the previous critic."""
+    vlm = Vlm.load(policy.base, image_store(data))
+    load_critic(vlm, critic)
+    asked = dict(zip(prompts["prompt_id"].to_pylist(), prompts["question"].to_pylist(), strict=True))
+    rows, seen = [], set()
+    for row in candidates.to_pylist() + edits.to_pylist():
+        if row["source"] != "quad" and (row["prompt_id"], row["text"]) not in seen:
+            seen.add((row["prompt_id"], row["text"]))
+            rows.append(row | {"question": asked[row["prompt_id"]]})
+    return sample_critiques(vlm, rows, critiques.samples, critiques.sampling, seed, objects_by_image(evidence))
+
+
+def objects_by_image(evidence: pa.Table) -> dict[str, list[SeenObject]]:
+    return {sha: seen_objects(rows) for sha, rows in evidence_by_image(evidence).items()}

@@ -1,0 +1,81 @@
+"""Nodes of evaluation: sit the exam, measure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from vlrm.evaluation.baselines import baseline_figures
+from vlrm.evaluation.metrics import choose_readout, evaluate
+from vlrm.evaluation.outcomes import Outcomes, credit
+from vlrm.evaluation.sit import Say, score_table, sit
+from vlrm.pipelines.settings import Critiques, Policy, image_store
+from vlrm.progress import say
+from vlrm.reward.critic import load_critic
+from vlrm.reward.model import RewardModel
+from vlrm.vlm import Vlm
+
+BLIND = ("blank", "swapped")
+
+
+def sit_exam(
+    exam: pa.Table,
+    reward_model: Path,
+    critic: Path,
+    policy: Policy,
+    critiques: Critiques,
+    seed: int,
+    data: str,
+) -> pa.Table:
+    """SCORES of the gate and the report split.
+
+    The readout is chosen on the gate first; the blank and swapped views are then read the same way.
+    """
+    model = RewardModel.load(reward_model, Vlm.load(policy.base, image_store(data)))
+    speaker = Vlm.load(policy.base, image_store(data))
+    load_critic(speaker, critic)
+    items = exam.to_pylist()
+    gate = [item for item in items if item["split"] == "gate"]
+    report = [item for item in items if item["split"] == "report"]
+    common = (critiques.exam_samples, critiques.sampling, seed)
+    rows = sit(model, speaker, gate, "image", *common, _saying("gate"))
+    readout = choose_readout(Outcomes.read(pa.Table.from_pylist(gate, exam.schema), score_table(rows)))
+    rows += sit(model, speaker, report, "image", *common, _saying("report"))
+    originals = [item for item in report if item["group_id"] in (None, item["item_id"])]
+    samples = critiques.exam_samples if readout == "critiques" else 0
+    for view in BLIND:
+        rows += sit(model, speaker, originals, view, samples, critiques.sampling, seed, _saying("report"))
+    return score_table(rows)
+
+
+def _saying(split: str) -> Say:
+    return lambda text: say(f"{split} {text}")
+
+
+def measure(exam: pa.Table, scores: pa.Table, seed: int) -> dict[str, Any]:
+    """Every figure of one reward model: readout and temperature from the gate, the rest from the report split."""
+    gate, report = (part(exam, scores, split) for split in ("gate", "report"))
+    readout = choose_readout(gate)
+    baselines, balanced = baseline_figures(report, seed=seed)
+    metrics = evaluate(report, readout, gate=gate, balanced=balanced, seed=seed)
+    right = credit(gate.margins(readout))
+    items = gate.exam["item_id"].to_list()
+    return {
+        "metrics": metrics.model_dump(),
+        "figures": metrics.flat(),
+        "baselines": {name: figure.model_dump() if figure else None for name, figure in baselines.items()},
+        "gate": {
+            i: float(r) for i, r, keep in zip(items, right, gate.original, strict=True) if keep and np.isfinite(r)
+        },
+    }
+
+
+def part(exam: pa.Table, scores: pa.Table, split: str) -> Outcomes:
+    """One split's items and the scores of them."""
+    items = [row for row in exam.to_pylist() if row["split"] == split]
+    names = {row["item_id"] for row in items}
+    said = [row for row in scores.to_pylist() if row["item_id"] in names]
+    return Outcomes.read(pa.Table.from_pylist(items, exam.schema), pa.Table.from_pylist(said, scores.schema))

@@ -1,0 +1,1 @@
+"""Stage 1: experts say what is in each image."""

@@ -1,0 +1,44 @@
+"""Nodes of expert annotation: draw a round's prompts, annotate their images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from vlrm.errors import UserError
+from vlrm.experts.annotate import annotate_table
+from vlrm.experts.config import ExpertConfig, build_experts
+from vlrm.pipelines.settings import World, image_store
+from vlrm.prompts import draw_prompts, no_quarantine, user_prompts
+
+
+def draw(
+    world: World, seed: int, images: str | None, prompts: str | None, rounds: int, data: str, *, split: str
+) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """Prompts, exact truth (empty for a user's images) and quarantine of one split: "round 1", "gate"..."""
+    if images is None:
+        if prompts is not None:
+            raise UserError("prompts= was given without images=: name the folder that the prompts' images lie in.")
+        number, parts = _size(world, split)
+        return (*draw_prompts(seed, split, number, parts, image_store(data)), no_quarantine())
+    drawn, truth, quarantine = user_prompts(images, prompts, split, rounds, image_store(data))
+    if drawn.num_rows == 0:
+        raise UserError(f"{images} has no image for {split}: bring more images, or fewer rounds (rounds={rounds}).")
+    return drawn.slice(0, world.prompts_per_round), truth, quarantine
+
+
+def _size(world: World, split: str) -> tuple[int, dict[str, float]]:
+    sizes = {
+        "calibration": (world.calibration_prompts, world.training_parts),
+        "gate": (world.gate_prompts, world.report_parts),
+        "report": (world.report_prompts, world.report_parts),
+    }
+    return sizes.get(split, (world.prompts_per_round, world.training_parts))
+
+
+def annotate(prompts: pa.Table, experts: list[ExpertConfig], data: str) -> pa.Table:
+    """Evidence about every distinct image of the prompts, from the cache where an expert has seen it before."""
+    rows = dict(zip(prompts["image_sha256"].to_pylist(), prompts["image"].to_pylist(), strict=True))
+    images = [(sha, image_store(data) / path) for sha, path in rows.items()]
+    return annotate_table(images, build_experts(experts), cache=Path(data) / "cache" / "evidence")

@@ -1,0 +1,27 @@
+"""Stage 1 of a round: its prompts, and what the experts see in their images."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from kedro.pipeline import Pipeline, node
+
+from vlrm.pipelines.expert_annotation.nodes import annotate, draw
+
+SOURCE = ["params:world", "params:seed", "params:images", "params:prompts", "params:rounds", "params:data"]
+
+
+def create_pipeline(number: int) -> Pipeline:
+    return Pipeline(
+        [
+            node(
+                partial(draw, split=f"round {number}"),
+                SOURCE,
+                ["prompts", "scenes", "quarantine"],
+                name="draw_prompts",
+            ),
+            node(annotate, ["prompts", "params:experts", "params:data"], "evidence", name="annotate_images"),
+        ],
+        namespace="expert_annotation",
+        prefix_datasets_with_namespace=False,
+    )

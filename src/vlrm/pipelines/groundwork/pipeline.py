@@ -1,0 +1,90 @@
+"""Round 0: calibrate experts and rule, set the exam, choose the zero-shot readout."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from kedro.pipeline import Pipeline, node
+
+from vlrm.pipelines.critique_generation.nodes import edit, sample, verify, verify_edits
+from vlrm.pipelines.expert_annotation.nodes import annotate, draw
+from vlrm.pipelines.expert_annotation.pipeline import SOURCE
+from vlrm.pipelines.groundwork.nodes import (
+    calibrate_experts,
+    calibrate_rule,
+    choose_readout,
+    note_experts,
+    set_exam,
+)
+from vlrm.pipelines.rejection_sampling.nodes import offer
+
+SAMPLING = ["params:policy", "params:seed", "params:data"]
+
+
+def create_pipeline() -> Pipeline:
+    return Pipeline([*_experts(), *_rule(), *_exam()], namespace="groundwork", prefix_datasets_with_namespace=False)
+
+
+def _experts() -> list[node]:
+    return [
+        node(
+            calibrate_experts,
+            ["params:world", "params:experts", "params:data"],
+            ["reliability", "summary_experts"],
+            name="calibrate_experts",
+        )
+    ]
+
+
+def _rule() -> list[node]:
+    """The rule is calibrated on pairs made as a round makes them, from prompts that nothing else uses."""
+    return [
+        node(
+            partial(draw, split="calibration"), SOURCE,
+            ["calibration_prompts", "calibration_scenes", "calibration_quarantine"], name="draw_calibration_prompts",
+        ),
+        node(annotate, ["calibration_prompts", "params:experts", "params:data"], "calibration_evidence",
+             name="annotate_calibration_images"),
+        node(sample, ["calibration_prompts", *SAMPLING], "calibration_candidates", name="sample_calibration_candidates"),
+        node(verify, ["calibration_candidates", "calibration_prompts", "calibration_evidence", "reliability"],
+             "calibration_claims", name="verify_calibration_candidates"),
+        node(edit, ["calibration_candidates", "calibration_claims", "calibration_prompts", "calibration_evidence",
+                    "calibration_scenes", "reliability", "params:counterfactuals", "params:seed", "params:data"],
+             ["calibration_edits", "calibration_quad_prompts", "calibration_quad_scenes"], name="edit_calibration_candidates"),
+        node(annotate, ["calibration_quad_prompts", "params:experts", "params:data"], "calibration_quad_evidence",
+             name="annotate_calibration_quads"),
+        node(verify_edits, ["calibration_edits", "calibration_prompts", "calibration_quad_prompts",
+                            "calibration_evidence", "calibration_quad_evidence", "reliability"],
+             "calibration_edit_claims", name="verify_calibration_edits"),
+        node(offer, ["calibration_candidates", "calibration_claims", "calibration_edits", "calibration_edit_claims",
+                     "calibration_prompts", "calibration_quad_prompts"], "calibration_offered",
+             name="offer_calibration_pairs"),
+        node(calibrate_rule, ["calibration_offered", "calibration_scenes", "params:rule"], "rule_calibration",
+             name="calibrate_rule"),
+    ]  # fmt: skip
+
+
+def _exam() -> list[node]:
+    nodes = []
+    for split in ("gate", "report"):
+        nodes += [
+            node(partial(draw, split=split), SOURCE, [f"{split}_prompts", f"{split}_scenes", f"{split}_quarantine"],
+                 name=f"draw_{split}_prompts"),
+            node(sample, [f"{split}_prompts", *SAMPLING], f"{split}_candidates", name=f"sample_{split}_candidates"),
+        ]  # fmt: skip
+    return [
+        *nodes,
+        node(
+            set_exam,
+            [f"{split}_{what}" for split in ("gate", "report") for what in ("prompts", "scenes", "candidates")]
+            + ["params:gate_exam", "params:report_exam", "params:seed", "params:data"],
+            ["exam_draft", "exam_scenes"],
+            name="set_exam",
+        ),
+        node(annotate, ["exam_draft", "params:experts", "params:data"], "exam_evidence", name="annotate_exam_images"),
+        node(note_experts, ["exam_draft", "exam_evidence", "reliability"], "exam", name="note_experts"),
+        node(
+            choose_readout, ["exam", "params:policy", "params:data"],
+            ["reward_model_00", "summary_readout", "critic_00"], name="choose_readout",
+        ),
+    ]  # fmt: skip

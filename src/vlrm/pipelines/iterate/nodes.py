@@ -1,0 +1,149 @@
+"""The last nodes of the loop: release and promote the newest model, write the report."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import resource
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+import pyarrow as pa
+
+from vlrm.evaluation.baselines import baseline_figures
+from vlrm.evaluation.figures import Figure, Metrics
+from vlrm.evaluation.metrics import gains
+from vlrm.evaluation.outcomes import Outcomes, credit
+from vlrm.evaluation.report import render_report
+from vlrm.evaluation.report_data import Refusals, ReportData, RoundReport, round_report, worst_mistakes
+from vlrm.evaluation.summary import summary_json
+from vlrm.images import open_image
+from vlrm.pipelines.evaluation.nodes import part
+from vlrm.pipelines.settings import Critiques, image_store
+from vlrm.registry.release import release
+from vlrm.registry.settle import challenge
+from vlrm.reward.scoring import Scorer
+
+
+class Release:
+    """A released model on its way to a folder."""
+
+    def __init__(self, reward_model: Path, critic: Path, metrics: Mapping[str, Any], critiques: Critiques) -> None:
+        self.parts = (reward_model, critic)
+        chosen = metrics["metrics"]
+        self.settings = {
+            "critiques": critiques.exam_samples if chosen["readout"] == "critiques" else 0,
+            "temperature": chosen["temperature"],
+        }
+
+    def save(self, path: Path) -> None:
+        release(path, *self.parts, **self.settings)
+
+
+def release_model(reward_model: Path, critic: Path, metrics: dict[str, Any], critiques: Critiques) -> Release:
+    """The newest round's model in one folder, read as the gate split chose."""
+    return Release(reward_model, critic, metrics, critiques)
+
+
+def promote(
+    released: Path,
+    exam: pa.Table,
+    metrics: dict[str, Any],
+    metrics_zero: dict[str, Any],
+    images: str | None,
+    allow_unverified: bool,
+    data: str,
+) -> dict[str, Any]:
+    """Challenger and champion in the MLflow registry, decided on the gate split."""
+    gate = [row for row in exam.to_pylist() if row["split"] == "gate" and row["item_id"] in metrics["gate"]]
+    groups = {row["item_id"]: row["quad_id"] or row["image_sha256"] for row in gate}
+    example = pd.DataFrame([_example(row, image_store(data)) for row in gate[:2]])
+
+    def sit_gate(folder: Path) -> dict[str, float]:
+        scorer = Scorer.load(folder, image_store(data))
+        rows = [(image_store(data) / row["image"], row["question"], row[side]) for row in gate for side in SIDES]
+        margin = np.diff(scorer.rewards(rows).reshape(-1, 2), axis=1)[:, 0] * -1
+        return {row["item_id"]: float(right) for row, right in zip(gate, credit(margin), strict=True)}
+
+    return challenge(
+        released, _digest(released), Path(data) / "mlflow.db", Path(data) / "mlartifacts", example,
+        metrics["gate"], metrics_zero["gate"], groups, sit_gate,
+        verified=images is None, allow_unverified=allow_unverified,
+    )  # fmt: skip
+
+
+SIDES = ("chosen", "rejected")
+
+
+def _example(row: Mapping[str, Any], root: Path) -> dict[str, str]:
+    buffer = io.BytesIO()
+    open_image(root / row["image"]).save(buffer, "PNG")
+    image = base64.b64encode(buffer.getvalue()).decode()
+    return {"image": image, "question": row["question"], "response": row["chosen"]}
+
+
+def _digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def report(
+    exam: pa.Table, promotion: dict[str, Any], images: str | None, data: str, *tables: Any
+) -> tuple[str, dict[str, Any]]:
+    """The HTML report and iterate.json; ``tables``: metrics of rounds 0..R, their scores, then waterfalls of 1..R."""
+    rounds = (len(tables) - 2) // 3 + 1
+    metrics, scores, waterfalls = tables[:rounds], tables[rounds : 2 * rounds], tables[2 * rounds :]
+    outcomes = [part(exam, table, "report") for table in scores]
+    reports = [
+        _round_report(number, outcomes[number], metrics[number], waterfalls[number - 1] if number else None)
+        for number in range(rounds)
+    ]
+    last, parsed = outcomes[-1], [Metrics.model_validate(m["metrics"]) for m in metrics]
+    page = ReportData(
+        rounds=reports,
+        gains=_gains(last, parsed[-1], outcomes[0], parsed[0]),
+        baselines={n: Figure.model_validate(f) if f else None for n, f in metrics[-1]["baselines"].items()},
+        mistakes=worst_mistakes(last, parsed[-1], image_store(data)),
+        seconds=_seconds(),
+        peak_memory_mb=_peak_memory_mb(),
+        champion=promotion["champion_uri"],
+        notes=[f"Promotion: {'; '.join(promotion['reasons'])} (against {promotion['against']})."],
+    )
+    summary = summary_json(reports, page.seconds or 0.0, page.peak_memory_mb or 0.0, page.champion)
+    summary["truth"] = "exact" if images is None else None
+    return render_report(page), summary
+
+
+def _round_report(
+    number: int, outcomes: Outcomes, metrics: Mapping[str, Any], waterfall: pa.Table | None
+) -> RoundReport:
+    steps = [Refusals.model_validate(row) for row in waterfall.to_pylist()] if waterfall is not None else []
+    offered = sum(s.left + s.refused for s in steps if s.test == "offered")
+    kept = sum(s.left for s in steps if s.test == "kept")
+    parsed = Metrics.model_validate(metrics["metrics"])
+    return round_report(number, outcomes, parsed, pairs_offered=offered, pairs_kept=kept, waterfall=steps)
+
+
+def _gains(ours: Outcomes, mine: Metrics, theirs: Outcomes, its: Metrics) -> dict[str, Figure]:
+    balanced = baseline_figures(ours)[1]
+    found = gains(ours, mine.readout, theirs, its.readout, balanced=balanced)  # type: ignore[arg-type]
+    return {name: figure for name, figure in found.items() if figure is not None}
+
+
+def _seconds() -> float:
+    return round(time.time() - psutil.Process().create_time(), 1)
+
+
+def _peak_memory_mb() -> float:
+    """Peak resident memory of this process and its largest child."""
+    kilobytes = sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return round(kilobytes / 1024, 1)

@@ -1,0 +1,98 @@
+"""Nodes of rejection sampling: offer every pair, judge it, keep what the evidence settles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from vlrm.critiques.selection import as_target, select_critiques
+from vlrm.pipelines.settings import Policy, image_store
+from vlrm.progress import say
+from vlrm.rejection_sampling.offer import offer_pairs
+from vlrm.rejection_sampling.rule import Rule
+from vlrm.rejection_sampling.select import select_pairs
+from vlrm.rejection_sampling.text_only import cross_fitted_margins
+from vlrm.reward.model import RewardModel, Row
+from vlrm.reward.scoring import score
+from vlrm.schema import CRITIQUE_TARGETS
+from vlrm.vlm import Vlm
+
+
+def offer(
+    candidates: pa.Table,
+    candidate_claims: pa.Table,
+    edits: pa.Table,
+    edit_claims: pa.Table,
+    prompts: pa.Table,
+    quad_prompts: pa.Table,
+) -> pa.Table:
+    """Every pair on offer, with the distribution of its false claims."""
+    return offer_pairs(
+        pa.concat_tables([candidates, edits]),
+        pa.concat_tables([candidate_claims, edit_claims]),
+        pa.concat_tables([prompts, quad_prompts]),
+    )
+
+
+def select(
+    offered: pa.Table,
+    tau: dict[str, Any],
+    reward_model: Path,
+    rule: Rule,
+    policy: Policy,
+    seed: int,
+    data: str,
+) -> tuple[pa.Table, pa.Table, pa.Table, pa.Table]:
+    """Kept pairs, all pairs with the test that refused them, the audit table, and the waterfall."""
+    model = RewardModel.load(reward_model, Vlm.load(policy.base, image_store(data)))
+    rewards = reward_margins(model, offered)
+    selection = select_pairs(
+        offered, rule, float(tau["tau"]), reward_margin=rewards, text_margin=cross_fitted_margins(offered, float(tau["tau"]), seed),
+        seed=seed,
+    )  # fmt: skip
+    return selection.kept, selection.all, selection.audit, selection.waterfall
+
+
+def reward_margins(model: RewardModel, pairs: pa.Table) -> dict[str, float]:
+    """r(chosen) - r(rejected) of each pair; every distinct response is scored once."""
+    rows = pairs.select(["pair_id", "image_sha256", "question", "chosen", "rejected"]).to_pylist()
+    sides = [(r["image_sha256"], r["question"], r[side]) for r in rows for side in ("chosen", "rejected")]
+    distinct = sorted(set(sides))
+    done = 0
+
+    def progress(count: int) -> None:
+        nonlocal done
+        done += count
+        say(f"response {done} of {len(distinct)} scored")
+
+    rewards = score(model, [Row(*side) for side in distinct], progress)
+    of = dict(zip(distinct, rewards, strict=True))
+    margins = np.array([of[side] for side in sides]).reshape(-1, 2)
+    return {row["pair_id"]: float(a - b) for row, (a, b) in zip(rows, margins, strict=True)}
+
+
+def choose_critiques(
+    critiques: pa.Table,
+    candidate_claims: pa.Table,
+    edit_claims: pa.Table,
+    candidates: pa.Table,
+    edits: pa.Table,
+    prompts: pa.Table,
+    seed: int,
+) -> tuple[pa.Table, dict[str, int]]:
+    """Critiques that become targets, and the count of each reason for refusal."""
+    accepted = select_critiques(critiques, pa.concat_tables([candidate_claims, edit_claims]), seed)
+    asked = dict(zip(prompts["prompt_id"].to_pylist(), prompts["question"].to_pylist(), strict=True))
+    said = {row["response_id"]: row for row in candidates.to_pylist() + edits.to_pylist()}
+    targets = []
+    for row in accepted.table.to_pylist():
+        response = said[row["response_id"]]
+        targets.append({
+            "critique_id": row["critique_id"], "image_sha256": row["image_sha256"],
+            "question": asked[response["prompt_id"]], "response": response["text"],
+            "critique": as_target(row["text"]), "verdict": row["verdict"],
+        })  # fmt: skip
+    return pa.Table.from_pylist(targets, CRITIQUE_TARGETS), accepted.counts

@@ -1,0 +1,35 @@
+"""Stage 3 of a round: from offered pairs to kept ones, every refusal counted."""
+
+from __future__ import annotations
+
+from kedro.pipeline import Pipeline, node
+
+from vlrm.pipelines.rejection_sampling.nodes import choose_critiques, offer, select
+
+
+def create_pipeline(number: int, previous_model: str) -> Pipeline:
+    return Pipeline(
+        [
+            node(
+                offer,
+                ["candidates", "candidate_claims", "edits", "edit_claims", "prompts", "quad_prompts"],
+                "pairs_offered",
+                name="offer_pairs",
+            ),
+            node(
+                select,
+                ["pairs_offered", "rule_calibration", previous_model, "params:rule", "params:policy", "params:seed",
+                 "params:data"],
+                [f"pairs_{number:02d}", "pairs_judged", "audit", "waterfall"],
+                name="select_pairs",
+            ),
+            node(
+                choose_critiques,
+                ["critiques", "candidate_claims", "edit_claims", "candidates", "edits", "prompts", "params:seed"],
+                [f"critique_targets_{number:02d}", "summary_critiques"],
+                name="select_critiques",
+            ),
+        ],
+        namespace="rejection_sampling",
+        prefix_datasets_with_namespace=False,
+    )  # fmt: skip

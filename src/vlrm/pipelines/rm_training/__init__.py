@@ -1,0 +1,1 @@
+"""Stage 4: train the critic, let it speak, train the reward model."""

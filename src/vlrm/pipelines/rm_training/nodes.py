@@ -1,0 +1,108 @@
+"""Nodes of reward-model training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from vlrm.critiques.sampling import sample_critiques
+from vlrm.errors import UserError
+from vlrm.pipelines.settings import Critiques, Policy, image_store
+from vlrm.policy.local import row_seed
+from vlrm.progress import say
+from vlrm.reward.critic import CriticExample, CriticTraining, load_critic, save_critic, train_critic
+from vlrm.reward.model import RewardModel
+from vlrm.reward.rows import critique_texts, training_pairs
+from vlrm.reward.train import RewardTraining, StepLog, train_reward_model
+from vlrm.vlm import Vlm
+
+
+class SavedCritic:
+    """A trained critic on its way to a folder."""
+
+    def __init__(self, vlm: Vlm | None) -> None:
+        self.vlm = vlm
+
+    def save(self, path: Path) -> None:
+        path.mkdir(parents=True, exist_ok=True)
+        (path / "README.txt").write_text("LoRA adapter of the critic; without one the base model is the critic.\n")
+        if self.vlm is not None:
+            save_critic(self.vlm, path)
+
+
+def learn_to_criticise(
+    policy: Policy, training: CriticTraining, reward: RewardTraining, seed: int, data: str, *targets: pa.Table
+) -> SavedCritic:
+    """The critic of this round, from the base on the accepted critiques of all rounds."""
+    examples = critic_examples(targets)
+    if not examples:
+        return SavedCritic(None)
+    vlm = Vlm.load(policy.base, image_store(data))
+    train_critic(
+        vlm, examples, training, reward.lora_targets, row_seed("critic", seed, len(examples)),
+        lambda step, steps, loss: say(f"critic step {step} of {steps}, loss {loss:.3f}"),
+    )  # fmt: skip
+    return SavedCritic(vlm)
+
+
+def critic_examples(targets: Sequence[pa.Table]) -> list[CriticExample]:
+    return [
+        CriticExample(row["image_sha256"], row["question"], row["response"], row["critique"])
+        for table in targets
+        for row in table.to_pylist()
+    ]
+
+
+def criticise_on_policy(
+    critic: Path, policy: Policy, critiques: Critiques, seed: int, data: str, *pairs: pa.Table
+) -> pa.Table:
+    """Critiques as they will be at scoring: by this round's critic, without evidence, unfiltered."""
+    vlm = Vlm.load(policy.base, image_store(data))
+    load_critic(vlm, critic)
+    rows = {}
+    for row in (row for table in pairs for row in table.to_pylist()):
+        for side in ("chosen", "rejected"):
+            rows[row[f"{side}_id"]] = {
+                "response_id": row[f"{side}_id"], "image_sha256": row["image_sha256"],
+                "question": row["question"], "text": row[side],
+            }  # fmt: skip
+    return sample_critiques(vlm, list(rows.values()), critiques.on_policy, critiques.sampling, seed)
+
+
+def learn_to_reward(
+    round_zero: Path,
+    head_critiques: pa.Table,
+    policy: Policy,
+    training: RewardTraining,
+    seed: int,
+    data: str,
+    *tables: pa.Table,
+) -> tuple[RewardModel, dict[str, Any]]:
+    """This round's reward model, from round 0; ``tables``: the kept pairs of all rounds, then their critiques."""
+    half = len(tables) // 2
+    pairs, examples = training_pairs(pa.concat_tables(tables[:half])), critic_examples(tables[half:])
+    if not pairs:
+        raise UserError(
+            "no pair was kept, so there is nothing to train on: loosen rule.alpha, or bring more prompts "
+            "(world.prompts_per_round)"
+        )
+    model = RewardModel.load(round_zero, Vlm.load(policy.base, image_store(data)))
+    logs: list[StepLog] = []
+
+    def progress(log: StepLog) -> None:
+        logs.append(log)
+        say(f"reward step {log.step} of {log.total}, loss {log.loss:.3f}, accuracy {log.accuracy:.2f}")
+
+    train_reward_model(
+        model,
+        pairs,
+        critique_texts(head_critiques),
+        examples,
+        training,
+        row_seed("reward", seed, len(pairs)),
+        progress,
+    )
+    return model, {"pairs": len(pairs), "critiques": len(examples), "steps": [vars(log) for log in logs]}

@@ -1,0 +1,56 @@
+"""The parameters of the loop, typed: a misspelt or impossible one is refused by name before anything runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from vlrm.policy.local import Sampling
+
+
+class World(BaseModel):
+    """What is drawn from the embedded world, and how many prompts of a user's own files a round may take."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompts_per_round: int = Field(150, ge=1)
+    calibration_scenes: int = Field(300, ge=20)
+    calibration_prompts: int = Field(150, ge=0)
+    gate_prompts: int = Field(120, ge=1)
+    report_prompts: int = Field(320, ge=1)
+    training_parts: dict[str, float] = {"iid": 1.0}
+    report_parts: dict[str, float] = {
+        "iid": 0.3,
+        "prior_breaking": 0.35,
+        "prior_conforming": 0.2,
+        "unseen_combination": 0.15,
+    }
+
+
+class Policy(BaseModel):
+    """The base model, a folder or hub name, and how K candidates are drawn from it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    base: str
+    candidates: int = Field(4, ge=2)
+    sampling: Sampling = Sampling()
+    dtype: str = "float32"
+
+
+class Critiques(BaseModel):
+    """``samples`` critiques per response with the evidence quoted; ``on_policy`` without it, for the head's input."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    samples: int = Field(2, ge=1)
+    on_policy: int = Field(1, ge=0)
+    exam_samples: int = Field(2, ge=2)
+    sampling: Sampling = Sampling(max_new_tokens=80)
+    targets_per_response: int = 1
+
+
+def image_store(data: str) -> Path:
+    """The content-addressed image store under the data folder."""
+    return Path(data) / "01_raw" / "images"

@@ -1,0 +1,89 @@
+"""Scores responses with a reward model: the same numbers in training, evaluation and serving."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from vlrm import chat
+from vlrm.critiques import grammar
+from vlrm.images import open_image
+from vlrm.policy.local import Request, Sampling, generate, row_seed
+from vlrm.reward.critic import load_critic
+from vlrm.reward.model import RewardModel, Row
+from vlrm.vlm import Conversation, Vlm
+
+BATCH = 64
+CRITIC_FOLDER = "critic"
+
+
+@torch.no_grad()
+def score(
+    model: RewardModel, rows: Sequence[Row], progress: Callable[[int], None] | None = None, batch: int = BATCH
+) -> np.ndarray:
+    """Rewards (N,) in the order given; rows of similar length share a batch, which changes no number."""
+    rewards = np.zeros(len(rows))
+    lengths = [len(r.question) + len(r.response) + len(r.critique or "") for r in rows]
+    order = sorted(range(len(rows)), key=lengths.__getitem__)
+    for start in range(0, len(order), batch):
+        part = order[start : start + batch]
+        rewards[part] = model([rows[i] for i in part]).double().numpy()
+        if progress is not None:
+            progress(len(part))
+    return rewards
+
+
+def critique_requests(
+    rows: Sequence[tuple[str, str, str, str]], samples: Sequence[int], seed: int
+) -> Iterator[Request]:
+    """One request per response and sample; ``rows`` are (response id, image, question, response)."""
+    for identity, image, question, response in rows:
+        messages = chat.criticise(question, response)
+        for sample in samples:
+            yield Request(Conversation(image, messages), row_seed("critique", seed, identity, sample))
+
+
+class Scorer:
+    """A reward model folder ready for use: ``rewards`` gives what training and evaluation give."""
+
+    def __init__(self, model: RewardModel, critic: Vlm | None, sampling: Sampling) -> None:
+        self.model = model
+        self.critic = critic
+        self.sampling = sampling
+
+    @staticmethod
+    def load(folder: str | Path, images: Path | None = None, base: str | Path | None = None) -> Scorer:
+        """Load a saved reward model; ``base`` overrides where its base model lies (a registered copy carries one)."""
+        folder = Path(folder)
+        store = images or folder
+        named = base or (folder / "base" if (folder / "base").exists() else None)
+        config_base = named or RewardModel.read_config(folder).base
+        model = RewardModel.load(folder, Vlm.load(config_base, store))
+        critic = None
+        if model.config.critiques > 0:
+            critic = Vlm.load(config_base, store)
+            load_critic(critic, folder / CRITIC_FOLDER)
+        return Scorer(model, critic, Sampling(max_new_tokens=96))
+
+    def rewards(self, rows: Sequence[tuple[Image.Image | str | Path, str, str]], seed: int = 0) -> np.ndarray:
+        """Rewards (N,) of (image or path, question, response); the mean over sampled critiques where they help."""
+        opened = [image if isinstance(image, Image.Image) else open_image(Path(image)) for image, _, _ in rows]
+        references = [self.model.vlm.hold(image) for image in opened]
+        plain = [Row(ref, q, r) for ref, (_, q, r) in zip(references, rows, strict=True)]
+        wanted = self.model.config.critiques
+        if self.critic is None or wanted == 0:
+            return score(self.model, plain)
+        for image in opened:
+            self.critic.hold(image)
+        named = [(f"{r.image}\x1f{r.question}\x1f{r.response}", r.image, r.question, r.response) for r in plain]
+        texts = generate(self.critic, list(critique_requests(named, range(wanted), seed)), self.sampling)
+        carried = [
+            Row(row.image, row.question, row.response, grammar.without_verdict(texts[i * wanted + m]))
+            for i, row in enumerate(plain)
+            for m in range(wanted)
+        ]
+        return score(self.model, carried).reshape(len(rows), wanted).mean(1)
