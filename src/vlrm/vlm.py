@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.utils.logging import disable_progress_bar
 
 from vlrm.chat import Messages
 from vlrm.embedded import tower as _embedded_tower  # noqa: F401  (registers the embedded tower with transformers)
@@ -52,6 +53,7 @@ class Vlm:
     @staticmethod
     def load(folder: str | Path, images: Path, dtype: torch.dtype = torch.float32) -> Vlm:
         """Load a model folder or hub name; ``images`` is the image store. :class:`UserError` when it cannot be."""
+        disable_progress_bar()
         try:
             processor = AutoProcessor.from_pretrained(str(folder))
             model = AutoModelForImageTextToText.from_pretrained(str(folder), dtype=dtype)
@@ -116,7 +118,7 @@ class Vlm:
             span = slice(longest - len(row), longest) if side == "left" else slice(0, len(row))
             tokens[i, span] = torch.tensor(row)
             mask[i, span] = 1
-        shared = BaseModelOutputWithPooling(pooler_output=torch.stack(features))
+        shared = BaseModelOutputWithPooling(pooler_output=features)
         return {"input_ids": tokens, "attention_mask": mask, "mm_encoder_outputs": {"image": shared}}
 
     def _expand(self, ids: list[int], image_tokens: int) -> list[int]:

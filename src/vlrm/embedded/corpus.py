@@ -33,6 +33,9 @@ from vlrm.schema import Claim
 NOISE = 0.6
 TASKS = ("answer", "verify", "criticise")
 TASK_SHARES = (0.62, 0.19, 0.19)
+LIST = "List everything."
+GRID = 4
+"""Image tokens a side."""
 YES_WEIGHT = 4.0
 """Weight of a yes or no token: one token must not drown among forty of a description."""
 
@@ -68,6 +71,18 @@ def write_rows(drawn: list[Scene], per_image: int, seed: int, noise: float = NOI
     return rows
 
 
+def list_rows(drawn: list[Scene], per_image: int, seed: int, noise: float = NOISE) -> list[Row]:
+    """Dense captions, every object with every attribute in reading order: what teaches the model where to look."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for index, scene in enumerate(drawn):
+        for _ in range(per_image):
+            told = as_web_writes(scene, rng, noise)
+            target = grammar.evidence_lines(_in_reading_order(told).seen(), cite=False)
+            rows.append(Row(index, flatten(chat.ask(LIST)), target + END))
+    return rows
+
+
 def _write_row(index: int, scene: Scene, rng: np.random.Generator, noise: float) -> Row | None:
     told = as_web_writes(scene, rng, noise)
     question = ask(told, rng)
@@ -86,7 +101,7 @@ def _write_row(index: int, scene: Scene, rng: np.random.Generator, noise: float)
         return _critique_row(index, told, question, response, judged, rng)
     shown = None
     if rng.random() < 0.25:
-        shown = grammar.without_verdict(grammar.write(_shuffled(told, rng).seen(), judged, cite=False))
+        shown = grammar.without_verdict(grammar.write(_in_reading_order(told).seen(), judged, cite=False))
     messages = chat.verify(question.text, response, shown, int(rng.integers(len(chat.VERIFY))))
     verdict = chat.YES if all(true for _, true in judged) else chat.NO
     return Row(index, flatten(messages), verdict + END, YES_WEIGHT)
@@ -101,16 +116,16 @@ def _critique_row(
     rng: np.random.Generator,
 ) -> Row:
     cite = bool(rng.random() < 0.5)
-    objects = _shuffled(told, rng).seen()
+    objects = _in_reading_order(told).seen()
     evidence = grammar.evidence_lines(objects) if cite else ""
     messages = chat.criticise(question.text, response, evidence)
     return Row(index, flatten(messages), grammar.write(objects, judged, cite=cite) + END)
 
 
-def _shuffled(scene: Scene, rng: np.random.Generator) -> Scene:
-    # Reading order with some disorder: detectors list objects by confidence, people from left to right.
-    keys = [o.x + 0.3 * rng.random() for o in scene.objects]
-    return Scene(tuple(scene.objects[i] for i in np.argsort(keys)), scene.seed)
+def _in_reading_order(scene: Scene) -> Scene:
+    # The order of the image tokens: to sort by anything else would have to be learned before looking could be.
+    key = {o: (int(o.y * GRID), int(o.x * GRID), o.y, o.x) for o in scene.objects}
+    return Scene(tuple(sorted(scene.objects, key=key.__getitem__)), scene.seed)
 
 
 def mutate(scene: Scene, question: Question, rng: np.random.Generator) -> Scene | None:

@@ -67,6 +67,7 @@ class SceneTower(PreTrainedModel):
         self.body = nn.Sequential(*layers)
         self.out = nn.Conv2d(width_in, config.cell_size, 1)
         self.norm = nn.LayerNorm(config.cell_size)
+        self.gate = nn.Linear(config.cell_size, 1)
         self.position = nn.Parameter(torch.zeros(16, config.hidden_size))
         self.post_init()
 
@@ -80,6 +81,10 @@ class SceneTower(PreTrainedModel):
         """Features of the 8 x 8 cells, (B, 8, 8, cell_size)."""
         return self.norm(self.out(self.body(pixel_values)).permute(0, 2, 3, 1))
 
+    def objects(self, cells_BHWC: Tensor) -> Tensor:
+        """Cells that hold no object's centre faded out: what an empty cell says of shapes is noise to a reader."""
+        return cells_BHWC * self.gate(cells_BHWC).sigmoid()
+
     def fold(self, cells_BHWC: Tensor) -> Tensor:
         """2 x 2 cells side by side in the feature axis: (B, 8, 8, C) to (B, 16, 4C)."""
         batch, height, width, depth = cells_BHWC.shape
@@ -87,7 +92,7 @@ class SceneTower(PreTrainedModel):
         return x.reshape(batch, height * width // 4, 4 * depth)
 
     def forward(self, pixel_values: Tensor, **kwargs: Any) -> BaseModelOutput:
-        tokens = self.fold(self.cells(pixel_values)) + self.position
+        tokens = self.fold(self.objects(self.cells(pixel_values))) + self.position
         return BaseModelOutput(last_hidden_state=tokens, hidden_states=(tokens, tokens))
 
 

@@ -7,13 +7,11 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict
-from torch import Tensor
 
 from vlrm.embedded.build import build_model, build_processor
-from vlrm.embedded.corpus import write_rows
+from vlrm.embedded.corpus import list_rows, write_rows
 from vlrm.embedded.data import data_hash, dense_targets, draw_scenes, render_all
 from vlrm.embedded.tower import SceneTower
 from vlrm.embedded.train_language import encode_rows, train_language
@@ -31,10 +29,11 @@ class VlmTraining(BaseModel):
     scenes: int = 12_000
     validation_scenes: int = 600
     tower_epochs: int = 4
-    conversations_per_scene: int = 6
+    lists_per_scene: int = 3
+    conversations_per_scene: int = 8
     language_epochs: int = 1
     noise: float = 0.6
-    batch_tokens: int = 4000
+    batch_tokens: int = 2500
 
 
 def train_vlm(folder: Path, settings: VlmTraining, progress: Progress = print) -> dict[str, float | str | int]:
@@ -45,21 +44,27 @@ def train_vlm(folder: Path, settings: VlmTraining, progress: Progress = print) -
     held_out = draw_scenes(settings.seed + 1, settings.validation_scenes)
     progress(f"rendering {len(drawn) + len(held_out)} scenes")
     images, held_out_images = render_all(drawn), render_all(held_out)
+    lists = list_rows(drawn, settings.lists_per_scene, settings.seed, settings.noise)
     rows = write_rows(drawn, settings.conversations_per_scene, settings.seed, settings.noise)
+    rows += list_rows(drawn, 1, settings.seed + 2, settings.noise)
     held_out_rows = write_rows(held_out, 3, settings.seed + 1, settings.noise)
-    processor = build_processor(f"{row.context} {row.target}" for row in rows)
+    processor = build_processor(f"{row.context} {row.target}" for row in lists + rows)
     model = build_model(processor)
     tower: SceneTower = model.model.vision_tower
     dense = train_tower(
         tower, images, dense_targets(drawn), (held_out_images, dense_targets(held_out)),
         epochs=settings.tower_epochs, seed=settings.seed, progress=progress,
     )  # fmt: skip
-    cells, held_out_cells = _cells(tower, images), _cells(tower, held_out_images)
-    language = train_language(
-        model, encode_rows(rows, processor.tokenizer), cells,
-        (encode_rows(held_out_rows, processor.tokenizer), held_out_cells),
-        epochs=settings.language_epochs, tokens=settings.batch_tokens, seed=settings.seed, progress=progress,
-    )  # fmt: skip
+    cells = cell_features(tower, images).half()
+    held_out_cells = cell_features(tower, held_out_images).half()
+    exam = (encode_rows(held_out_rows, processor.tokenizer), held_out_cells)
+    # Dense lists first: a model that cannot look yet learns from free captions only what is usual.
+    for order, part in enumerate((lists, rows)):
+        language = train_language(
+            model, encode_rows(part, processor.tokenizer), cells, exam,
+            epochs=settings.language_epochs, tokens=settings.batch_tokens, seed=settings.seed + order,
+            progress=progress,
+        )  # fmt: skip
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     figures = {
@@ -69,7 +74,3 @@ def train_vlm(folder: Path, settings: VlmTraining, progress: Progress = print) -
     }  # fmt: skip
     (folder / "training.json").write_text(json.dumps(figures, indent=2, sort_keys=True) + "\n")
     return figures
-
-
-def _cells(tower: SceneTower, images: np.ndarray) -> Tensor:
-    return cell_features(tower, images).half()

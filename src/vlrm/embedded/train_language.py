@@ -65,7 +65,7 @@ def batch_loss(
         ids[i, :length] = torch.tensor(encoded.ids[r])
         target[i, encoded.starts[r] : length] = True
     tower, projector = model.model.vision_tower, model.model.multi_modal_projector
-    image = projector(tower.fold(cells[encoded.images[rows]].float()) + tower.position)
+    image = projector(tower.fold(tower.objects(cells[encoded.images[rows]].float())) + tower.position)
     embedded = model.get_input_embeddings()(ids)
     mask = (ids == model.config.image_token_id)[..., None].expand_as(embedded)
     embedded = embedded.masked_scatter(mask, image.to(embedded.dtype))

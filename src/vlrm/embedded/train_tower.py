@@ -18,12 +18,13 @@ TEXT_WEIGHT = 0.5
 
 
 class DenseHeads(nn.Module):
-    """Linear read-outs of a cell: is there an object's centre, its classes, and its place."""
+    """Linear read-outs of a cell: is there an object's centre (the tower's own gate), its classes, and its place."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, tower: SceneTower) -> None:
         super().__init__()
+        width = tower.config.cell_size
+        self.object = tower.gate
         self.classes = nn.ModuleDict({name: nn.Linear(width, number) for name, number in DENSE.items()})
-        self.object = nn.Linear(width, 1)
         self.place = nn.Linear(width, 3)
 
     def loss(self, cells_BHWC: Tensor, target: dict[str, Tensor]) -> Tensor:
@@ -62,8 +63,8 @@ def train_tower(
     """Train in place; returns validation accuracies per dense target."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    heads = DenseHeads(tower.config.cell_size)
-    parameters = [*tower.parameters(), *heads.parameters()]
+    heads = DenseHeads(tower)
+    parameters = list(dict.fromkeys([*tower.parameters(), *heads.parameters()]))
     steps = epochs * (len(images) // batch)
     optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)

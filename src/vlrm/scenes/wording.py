@@ -194,7 +194,8 @@ def holding_relations(a: SceneObject, b: SceneObject, clear: float = 0.08) -> li
 
 def describe(scene: Scene, rng: np.random.Generator, mentioned: int = 3) -> str:
     """Two to four free sentences: up to ``mentioned`` objects, then a count, a relation, a label or none of them."""
-    order = rng.permutation(len(scene.objects))[:mentioned]
+    # People who look around tell things in the order in which they look.
+    order = sorted(rng.permutation(len(scene.objects))[:mentioned], key=lambda i: _place(scene.objects[i]))
     things = [scene.objects[i] for i in order]
     sentences: list[str] = []
     if len(things) > 1 and rng.random() < 0.6:
@@ -214,6 +215,10 @@ def describe(scene: Scene, rng: np.random.Generator, mentioned: int = 3) -> str:
             extras.append(relation(lone[0], lone[1], pick(names, rng), rng))
     rng.shuffle(extras)
     return " ".join(sentences + extras[: max(1, 4 - len(sentences))])
+
+
+def _place(thing: SceneObject) -> tuple[int, float]:
+    return int(thing.y * 4), thing.x
 
 
 def _only(scene: Scene, thing: SceneObject) -> bool:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from kedro.pipeline import Pipeline, node
 
-from vlrm.pipelines.expert_annotation.nodes import annotate, draw
+from vlrm.pipelines.expert_annotation.nodes import annotate, draw_split
 
 SOURCE = ["params:world", "params:seed", "params:images", "params:prompts", "params:rounds", "params:data"]
 
@@ -15,7 +13,7 @@ def create_pipeline(number: int) -> Pipeline:
     return Pipeline(
         [
             node(
-                partial(draw, split=f"round {number}"),
+                draw_split(f"round {number}"),
                 SOURCE,
                 ["prompts", "scenes", "quarantine"],
                 name="draw_prompts",

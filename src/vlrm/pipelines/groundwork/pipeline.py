@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from kedro.pipeline import Pipeline, node
 
 from vlrm.pipelines.critique_generation.nodes import edit, sample, verify, verify_edits
-from vlrm.pipelines.expert_annotation.nodes import annotate, draw
+from vlrm.pipelines.expert_annotation.nodes import annotate, draw_split
 from vlrm.pipelines.expert_annotation.pipeline import SOURCE
 from vlrm.pipelines.groundwork.nodes import (
     calibrate_experts,
@@ -40,7 +38,7 @@ def _rule() -> list[node]:
     """The rule is calibrated on pairs made as a round makes them, from prompts that nothing else uses."""
     return [
         node(
-            partial(draw, split="calibration"), SOURCE,
+            draw_split("calibration"), SOURCE,
             ["calibration_prompts", "calibration_scenes", "calibration_quarantine"], name="draw_calibration_prompts",
         ),
         node(annotate, ["calibration_prompts", "params:experts", "params:data"], "calibration_evidence",
@@ -68,7 +66,7 @@ def _exam() -> list[node]:
     nodes = []
     for split in ("gate", "report"):
         nodes += [
-            node(partial(draw, split=split), SOURCE, [f"{split}_prompts", f"{split}_scenes", f"{split}_quarantine"],
+            node(draw_split(split), SOURCE, [f"{split}_prompts", f"{split}_scenes", f"{split}_quarantine"],
                  name=f"draw_{split}_prompts"),
             node(sample, [f"{split}_prompts", *SAMPLING], f"{split}_candidates", name=f"sample_{split}_candidates"),
         ]  # fmt: skip
