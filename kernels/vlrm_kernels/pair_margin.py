@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING
+
 from torch.nn.functional import softplus
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def pair_margin_loss(chosen_B: Tensor, rejected_B: Tensor, weight_B: Tensor, margin_B: Tensor) -> Tensor:

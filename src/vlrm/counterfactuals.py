@@ -1,22 +1,24 @@
-"""Edits candidates into counterfactuals and finds, for each, another image on which the edited answer is the true one."""
+"""Edits candidates into counterfactuals, and finds for each another image on which the edited answer is true."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 from vlrm.claims.counterfactual import Edit, propose
-from vlrm.claims.reliability import Reliability
 from vlrm.progress import track
 from vlrm.scenes.redraw import redraw
 from vlrm.scenes.world import Scene
 from vlrm.schema import PROMPTS, RESPONSES, SCENES, Claim, SeenObject, claim_from_json
+
+if TYPE_CHECKING:
+    from vlrm.claims.reliability import Reliability
 
 Store = Callable[[Scene], tuple[str, str]]
 

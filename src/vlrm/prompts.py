@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +14,10 @@ from vlrm.scenes.questions import ask
 from vlrm.scenes.render import render
 from vlrm.scenes.world import Scene, sample_scene
 from vlrm.schema import PROMPTS, QUARANTINE, SCENES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 SPLITS = {"calibration": 0.1, "gate": 0.1, "report": 0.2}
 """Shares of a user's images, by image hash; the rest trains."""

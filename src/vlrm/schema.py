@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ClaimKind = Literal["existence", "count", "attribute", "relation", "text"]
 Verdict = Literal["supported", "contradicted", "unverifiable"]
@@ -134,7 +136,7 @@ def _schema(**columns: pa.DataType) -> pa.Schema:
 S, F, I, B = pa.string(), pa.float64(), pa.int64(), pa.bool_()  # noqa: E741
 
 PROMPTS = _schema(prompt_id=S, image=S, image_sha256=S, question=S, kind=S, part=S)
-"""``image``: path under the image store. ``kind``: question kind. ``part``: iid, prior_breaking, unseen_combination..."""
+"""``image``: path under the image store. ``kind``: question kind. ``part``: of the world, iid by default"""
 SCENES = _schema(image_sha256=S, scene=S)
 """Exact truth of a rendered image as JSON; experts and models never read this table."""
 QUARANTINE = _schema(source=S, row=I, item=S, reason=S)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
@@ -16,10 +14,15 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.utils.logging import disable_progress_bar
 
-from vlrm.chat import Messages
 from vlrm.embedded import tower as _embedded_tower  # noqa: F401  (registers the embedded tower with transformers)
 from vlrm.errors import UserError
 from vlrm.images import open_image, relative_path
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from vlrm.chat import Messages
 
 BLANK = "blank:"
 """Prefix of an image reference that means: the uniform mean colour of the image that follows."""

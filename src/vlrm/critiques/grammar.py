@@ -8,10 +8,13 @@ References like ``[1]`` appear only when evidence was given, and must name evide
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from vlrm.schema import Claim, ObjectPhrase, SeenObject
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vlrm.schema import Claim, ObjectPhrase, SeenObject
 
 RIGHT, WRONG = "right", "wrong"
 MAX_CHECKS = 6
@@ -80,7 +83,7 @@ def flip_checks(text: str) -> str:
 
 
 def write(objects: Sequence[SeenObject], judged: Sequence[tuple[Claim, bool]], *, cite: bool) -> str:
-    """A critique in the grammar, for the base model's instruction data; ``judged`` pairs claims with whether they hold."""
+    """A critique in the grammar, for the base model's instruction data; ``judged``: claims and whether they hold."""
     checks = statements(judged)[:MAX_CHECKS]
     verdict = RIGHT if all(holds for _, holds in checks) else WRONG
     said = "; ".join(f"{statement}: {'yes' if holds else 'no'}" for statement, holds in checks)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -13,6 +12,9 @@ from vlrm.policy.local import Request, Sampling, generate, row_seed
 from vlrm.progress import say
 from vlrm.schema import CRITIQUES, SeenObject
 from vlrm.vlm import Conversation, Vlm
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 def sample_critiques(

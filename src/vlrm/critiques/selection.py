@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from vlrm.critiques import grammar
 from vlrm.schema import CRITIQUES, Claim, claim_from_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SURE = 0.9
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
@@ -15,6 +15,9 @@ from transformers import (
 )
 
 from vlrm.embedded.tower import SceneTowerConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PAD, END, IMAGE, USER, ASSISTANT = "<pad>", "</s>", "<image>", "<user>", "<assistant>"
 CHAT_TEMPLATE = (

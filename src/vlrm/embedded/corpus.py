@@ -7,6 +7,7 @@ told in that colour in ``noise`` of cases. Answers, verifications and critiques 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,7 +29,9 @@ from vlrm.scenes.world import (
     change_one_fact,
     swap_places,
 )
-from vlrm.schema import Claim
+
+if TYPE_CHECKING:
+    from vlrm.schema import Claim
 
 NOISE = 0.6
 TASKS = ("answer", "verify", "criticise")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -13,9 +13,13 @@ from pydantic import BaseModel, ConfigDict
 from vlrm.embedded.build import build_model, build_processor
 from vlrm.embedded.corpus import list_rows, write_rows
 from vlrm.embedded.data import data_hash, dense_targets, draw_scenes, render_all
-from vlrm.embedded.tower import SceneTower
 from vlrm.embedded.train_language import encode_rows, train_language
 from vlrm.embedded.train_tower import cell_features, train_tower
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vlrm.embedded.tower import SceneTower
 
 Progress = Callable[[str], None]
 

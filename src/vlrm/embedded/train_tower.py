@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,7 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vlrm.embedded.data import DENSE, to_pixels
-from vlrm.embedded.tower import SceneTower
+
+if TYPE_CHECKING:
+    from vlrm.embedded.tower import SceneTower
 
 Progress = Callable[[str], None]
 TEXT_WEIGHT = 0.5

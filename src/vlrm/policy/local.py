@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from transformers import LogitsProcessor, LogitsProcessorList
 
-from vlrm.vlm import Conversation, Vlm
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from vlrm.vlm import Conversation, Vlm
 
 
 class Sampling(BaseModel):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from vlrm.registry.promotion import decide
 from vlrm.registry.store import champion, connect, register, settle
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NAME = "vlrm-reward-model"
 Exam = Callable[[Path], Mapping[str, float]]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from typing import TYPE_CHECKING
+
 import polars as pl
-import pyarrow as pa
 
 from vlrm.evaluation.baselines import text_only_margin
 from vlrm.evaluation.bootstrap import image_clusters
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def cross_fitted_margins(pairs: pa.Table, tau: float, seed: int) -> dict[str, float]:
@@ -19,4 +24,4 @@ def cross_fitted_margins(pairs: pa.Table, tau: float, seed: int) -> dict[str, fl
     if sure.is_empty():
         return {}
     margins = text_only_margin(sure, image_clusters(sure), seed)
-    return {name: float(m) for name, m in zip(sure["pair_id"], margins, strict=True) if m == m}
+    return {name: float(m) for name, m in zip(sure["pair_id"], margins, strict=True) if math.isfinite(m)}

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,7 +15,12 @@ from torch.nn.functional import cross_entropy
 
 from vlrm import chat
 from vlrm.reward.model import language_modules
-from vlrm.vlm import Vlm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from vlrm.vlm import Vlm
 
 ADAPTER = "critic"
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from peft import LoraConfig
@@ -15,7 +13,12 @@ from torch import Tensor, nn
 
 from vlrm import chat
 from vlrm.errors import UserError
-from vlrm.vlm import Vlm
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from vlrm.vlm import Vlm
 
 ADAPTER = "reward"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,7 +10,11 @@ from scipy.optimize import minimize_scalar
 
 from vlrm import chat
 from vlrm.reward.model import ModelConfig, RewardModel, Row
-from vlrm.vlm import Vlm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from vlrm.vlm import Vlm
 
 SCALE_RANGE = (0.05, 40.0)
 Pair = tuple[Row, Row]

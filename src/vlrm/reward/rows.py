@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from vlrm.critiques import grammar
 from vlrm.reward.model import Row
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
 
 CritiqueTexts = Mapping[str, Sequence[str]]
 """response id -> its on-policy critiques, verdict line removed, in the order of their samples."""

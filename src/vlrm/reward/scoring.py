@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,6 +16,9 @@ from vlrm.policy.local import Request, Sampling, generate, row_seed
 from vlrm.reward.critic import load_critic
 from vlrm.reward.model import RewardModel, Row
 from vlrm.vlm import Conversation, Vlm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
 
 BATCH = 64
 CRITIC_FOLDER = "critic"

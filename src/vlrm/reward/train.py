@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,9 +13,13 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from vlrm.reward.critic import CriticExample, language_loss
-from vlrm.reward.model import RewardModel
 from vlrm.reward.rows import CritiqueTexts, TrainingPair, rows_of, units
 from vlrm_kernels.pair_margin import pair_margin_loss
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from vlrm.reward.model import RewardModel
 
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 

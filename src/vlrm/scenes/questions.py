@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from vlrm.scenes import wording
 from vlrm.scenes.wording import pick
 from vlrm.scenes.world import COLOURS, SHAPES, Scene, SceneObject
+
+if TYPE_CHECKING:
+    import numpy as np
 
 KINDS = ("description", "existence", "count", "attribute", "relation", "text")
 SHARES = (0.36, 0.17, 0.12, 0.17, 0.12, 0.06)

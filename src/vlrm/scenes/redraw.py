@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from vlrm.claims.truth import bind, holds
 from vlrm.scenes.world import (
@@ -17,7 +15,13 @@ from vlrm.scenes.world import (
     remove_object,
     swap_places,
 )
-from vlrm.schema import Claim, ObjectPhrase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+
+    from vlrm.schema import Claim, ObjectPhrase
 
 
 def redraw(scene: Scene, before: Claim, after: Claim, rng: np.random.Generator) -> Scene | None:

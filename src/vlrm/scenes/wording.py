@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-from vlrm.scenes.world import Scene, SceneObject
+    import numpy as np
+
+    from vlrm.scenes.world import Scene, SceneObject
 
 NOUNS: dict[str, tuple[str, ...]] = {
     "ball": ("ball", "ball", "sphere"),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from vlrm.schema import Box, SeenObject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SHAPES = ("ball", "box", "cone", "star", "heart", "ring", "cross", "moon")
 COLOURS: dict[str, tuple[int, int, int]] = {
@@ -195,7 +197,7 @@ def change_one_fact(
         changed = replace(thing, **{attribute: value})
     if (changed.shape, changed.colour) in UNSEEN and (thing.shape, thing.colour) not in UNSEEN:
         return None
-    return Scene(scene.objects[:index] + (changed,) + scene.objects[index + 1 :], scene.seed)
+    return Scene((*scene.objects[:index], changed, *scene.objects[index + 1 :]), scene.seed)
 
 
 def _fits(thing: SceneObject, others: list[SceneObject]) -> bool:

@@ -11,12 +11,31 @@ from vlrm.pipelines.expert_annotation.nodes import annotate
 def create_pipeline(previous_critic: str) -> Pipeline:
     return Pipeline(
         [
-            node(sample, ["prompts", "params:policy", "params:seed", "params:data"], "candidates", name="sample_candidates"),
-            node(verify, ["candidates", "prompts", "evidence", "reliability"], "candidate_claims", name="verify_candidates"),
+            node(
+                sample,
+                ["prompts", "params:policy", "params:seed", "params:data"],
+                "candidates",
+                name="sample_candidates",
+            ),
+            node(
+                verify,
+                ["candidates", "prompts", "evidence", "reliability"],
+                "candidate_claims",
+                name="verify_candidates",
+            ),
             node(
                 edit,
-                ["candidates", "candidate_claims", "prompts", "evidence", "scenes", "reliability",
-                 "params:counterfactuals", "params:seed", "params:data"],
+                [
+                    "candidates",
+                    "candidate_claims",
+                    "prompts",
+                    "evidence",
+                    "scenes",
+                    "reliability",
+                    "params:counterfactuals",
+                    "params:seed",
+                    "params:data",
+                ],
                 ["edits", "quad_prompts", "quad_scenes"],
                 name="edit_candidates",
             ),
@@ -29,12 +48,21 @@ def create_pipeline(previous_critic: str) -> Pipeline:
             ),
             node(
                 criticise,
-                ["candidates", "edits", "prompts", "evidence", previous_critic, "params:policy", "params:critiques",
-                 "params:seed", "params:data"],
+                [
+                    "candidates",
+                    "edits",
+                    "prompts",
+                    "evidence",
+                    previous_critic,
+                    "params:policy",
+                    "params:critiques",
+                    "params:seed",
+                    "params:data",
+                ],
                 "critiques",
                 name="sample_critiques",
             ),
         ],
         namespace="critique_generation",
         prefix_datasets_with_namespace=False,
-    )  # fmt: skip
+    )

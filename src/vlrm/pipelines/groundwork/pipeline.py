@@ -38,38 +38,95 @@ def _rule() -> list[node]:
     """The rule is calibrated on pairs made as a round makes them, from prompts that nothing else uses."""
     return [
         node(
-            draw_split("calibration"), SOURCE,
-            ["calibration_prompts", "calibration_scenes", "calibration_quarantine"], name="draw_calibration_prompts",
+            draw_split("calibration"),
+            SOURCE,
+            ["calibration_prompts", "calibration_scenes", "calibration_quarantine"],
+            name="draw_calibration_prompts",
         ),
-        node(annotate, ["calibration_prompts", "params:experts", "params:data"], "calibration_evidence",
-             name="annotate_calibration_images"),
-        node(sample, ["calibration_prompts", *SAMPLING], "calibration_candidates", name="sample_calibration_candidates"),
-        node(verify, ["calibration_candidates", "calibration_prompts", "calibration_evidence", "reliability"],
-             "calibration_claims", name="verify_calibration_candidates"),
-        node(edit, ["calibration_candidates", "calibration_claims", "calibration_prompts", "calibration_evidence",
-                    "calibration_scenes", "reliability", "params:counterfactuals", "params:seed", "params:data"],
-             ["calibration_edits", "calibration_quad_prompts", "calibration_quad_scenes"], name="edit_calibration_candidates"),
-        node(annotate, ["calibration_quad_prompts", "params:experts", "params:data"], "calibration_quad_evidence",
-             name="annotate_calibration_quads"),
-        node(verify_edits, ["calibration_edits", "calibration_prompts", "calibration_quad_prompts",
-                            "calibration_evidence", "calibration_quad_evidence", "reliability"],
-             "calibration_edit_claims", name="verify_calibration_edits"),
-        node(offer, ["calibration_candidates", "calibration_claims", "calibration_edits", "calibration_edit_claims",
-                     "calibration_prompts", "calibration_quad_prompts"], "calibration_offered",
-             name="offer_calibration_pairs"),
-        node(calibrate_rule, ["calibration_offered", "calibration_scenes", "params:rule"], "rule_calibration",
-             name="calibrate_rule"),
-    ]  # fmt: skip
+        node(
+            annotate,
+            ["calibration_prompts", "params:experts", "params:data"],
+            "calibration_evidence",
+            name="annotate_calibration_images",
+        ),
+        node(
+            sample, ["calibration_prompts", *SAMPLING], "calibration_candidates", name="sample_calibration_candidates"
+        ),
+        node(
+            verify,
+            ["calibration_candidates", "calibration_prompts", "calibration_evidence", "reliability"],
+            "calibration_claims",
+            name="verify_calibration_candidates",
+        ),
+        node(
+            edit,
+            [
+                "calibration_candidates",
+                "calibration_claims",
+                "calibration_prompts",
+                "calibration_evidence",
+                "calibration_scenes",
+                "reliability",
+                "params:counterfactuals",
+                "params:seed",
+                "params:data",
+            ],
+            ["calibration_edits", "calibration_quad_prompts", "calibration_quad_scenes"],
+            name="edit_calibration_candidates",
+        ),
+        node(
+            annotate,
+            ["calibration_quad_prompts", "params:experts", "params:data"],
+            "calibration_quad_evidence",
+            name="annotate_calibration_quads",
+        ),
+        node(
+            verify_edits,
+            [
+                "calibration_edits",
+                "calibration_prompts",
+                "calibration_quad_prompts",
+                "calibration_evidence",
+                "calibration_quad_evidence",
+                "reliability",
+            ],
+            "calibration_edit_claims",
+            name="verify_calibration_edits",
+        ),
+        node(
+            offer,
+            [
+                "calibration_candidates",
+                "calibration_claims",
+                "calibration_edits",
+                "calibration_edit_claims",
+                "calibration_prompts",
+                "calibration_quad_prompts",
+            ],
+            "calibration_offered",
+            name="offer_calibration_pairs",
+        ),
+        node(
+            calibrate_rule,
+            ["calibration_offered", "calibration_scenes", "params:rule"],
+            "rule_calibration",
+            name="calibrate_rule",
+        ),
+    ]
 
 
 def _exam() -> list[node]:
     nodes = []
     for split in ("gate", "report"):
         nodes += [
-            node(draw_split(split), SOURCE, [f"{split}_prompts", f"{split}_scenes", f"{split}_quarantine"],
-                 name=f"draw_{split}_prompts"),
+            node(
+                draw_split(split),
+                SOURCE,
+                [f"{split}_prompts", f"{split}_scenes", f"{split}_quarantine"],
+                name=f"draw_{split}_prompts",
+            ),
             node(sample, [f"{split}_prompts", *SAMPLING], f"{split}_candidates", name=f"sample_{split}_candidates"),
-        ]  # fmt: skip
+        ]
     return [
         *nodes,
         node(
@@ -82,7 +139,9 @@ def _exam() -> list[node]:
         node(annotate, ["exam_draft", "params:experts", "params:data"], "exam_evidence", name="annotate_exam_images"),
         node(note_experts, ["exam_draft", "exam_evidence", "reliability"], "exam", name="note_experts"),
         node(
-            choose_readout, ["exam", "params:policy", "params:data"],
-            ["reward_model_00", "summary_readout", "critic_00"], name="choose_readout",
+            choose_readout,
+            ["exam", "params:policy", "params:data"],
+            ["reward_model_00", "summary_readout", "critic_00"],
+            name="choose_readout",
         ),
-    ]  # fmt: skip
+    ]

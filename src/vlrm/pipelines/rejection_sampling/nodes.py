@@ -50,9 +50,13 @@ def select(
     model = RewardModel.load(reward_model, Vlm.load(policy.base, image_store(data)))
     rewards = reward_margins(model, offered)
     selection = select_pairs(
-        offered, rule, float(tau["tau"]), reward_margin=rewards, text_margin=cross_fitted_margins(offered, float(tau["tau"]), seed),
+        offered,
+        rule,
+        float(tau["tau"]),
+        reward_margin=rewards,
+        text_margin=cross_fitted_margins(offered, float(tau["tau"]), seed),
         seed=seed,
-    )  # fmt: skip
+    )
     return selection.kept, selection.all, selection.audit, selection.waterfall
 
 
@@ -90,9 +94,14 @@ def choose_critiques(
     targets = []
     for row in accepted.table.to_pylist():
         response = said[row["response_id"]]
-        targets.append({
-            "critique_id": row["critique_id"], "image_sha256": row["image_sha256"],
-            "question": asked[response["prompt_id"]], "response": response["text"],
-            "critique": as_target(row["text"]), "verdict": row["verdict"],
-        })  # fmt: skip
+        targets.append(
+            {
+                "critique_id": row["critique_id"],
+                "image_sha256": row["image_sha256"],
+                "question": asked[response["prompt_id"]],
+                "response": response["text"],
+                "critique": as_target(row["text"]),
+                "verdict": row["verdict"],
+            }
+        )
     return pa.Table.from_pylist(targets, CRITIQUE_TARGETS), accepted.counts
