@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import re
 import time
 from pathlib import Path
@@ -54,6 +55,28 @@ def whole_plan(pipeline: Pipeline) -> dict[str, set[str]]:
     return whole
 
 
+def round_by_round(pipeline: Pipeline) -> list[Node]:
+    """The pipeline's nodes with one round done before the next begins, as far as what they read allows."""
+    place = {node: (_rank(folder_of(node.namespace)), i) for i, node in enumerate(pipeline.nodes)}
+    waiting = {node: set(needed) for node, needed in pipeline.node_dependencies.items()}
+    ready = [(place[node], node) for node, needed in waiting.items() if not needed]
+    heapq.heapify(ready)
+    ordered: list[Node] = []
+    while ready:
+        _, done = heapq.heappop(ready)
+        ordered.append(done)
+        for node, needed in waiting.items():
+            if done in needed:
+                needed.remove(done)
+                if not needed:
+                    heapq.heappush(ready, (place[node], node))
+    return ordered
+
+
+def _rank(folder: str) -> float:
+    return int(folder) if folder.isdigit() else float("inf")
+
+
 class LineageRunner(SequentialRunner):
     """Runs nodes one after another. Which of them is decided by content hashes, never by times or existence.
 
@@ -87,10 +110,11 @@ class LineageRunner(SequentialRunner):
         whole |= {folder: names for folder, names in whole_plan(pipeline).items() if folder not in whole}
         with Ledger(rounds / experiment, experiment, self._project).locked():
             ledger, index = Ledger.open(rounds, experiment, self._project), Index(rounds)
-            stages = [_stage(node, catalog) for node in pipeline.nodes]
+            nodes = round_by_round(pipeline)
+            stages = [_stage(node, catalog) for node in nodes]
             plan = make_plan(stages, ledger, index, lambda name: _hash_input(name, catalog), overwrite)
             self._announce(plan, stages, ledger, overwrite)
-            for place, (node, stage) in enumerate(zip(pipeline.nodes, stages, strict=True), start=1):
+            for place, (node, stage) in enumerate(zip(nodes, stages, strict=True), start=1):
                 run = Task(node, catalog, False, hook_manager, run_id).execute
                 self._bring_up_to_date(stage, run, ledger, index, catalog, overwrite, f"{place}/{len(stages)}")
             ledger.seal(whole)

@@ -146,7 +146,7 @@ class RewardModel(nn.Module):
         """Write adapter, head and configuration as safetensors and JSON; the base model is named, not copied."""
         folder.mkdir(parents=True, exist_ok=True)
         config = self.config.model_copy(
-            update={"likelihood_scale": float(self.likelihood_scale), "yes_scale": float(self.yes_scale)}
+            update={"likelihood_scale": self.likelihood_scale.item(), "yes_scale": self.yes_scale.item()}
         )
         (folder / "reward.json").write_text(config.model_dump_json(indent=2) + "\n")
         save_file(
