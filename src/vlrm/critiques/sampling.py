@@ -55,9 +55,9 @@ def sample_critiques(
     for row, text in zip(rows, texts, strict=True):
         cited = len(evidence.get(row["image_sha256"], ())) if evidence is not None else None
         found = grammar.parse(text, cited)
-        refused = isinstance(found, grammar.Refusal)
+        refused = found if isinstance(found, grammar.Refusal) else None
         row |= {
-            "text": text, "verdict": None if refused else found.verdict, "parsed": not refused,
-            "reason": found.reason if refused else None,
+            "text": text, "verdict": found.verdict if isinstance(found, grammar.Critique) else None, "parsed": refused is None,
+            "reason": refused.reason if refused else None,
         }  # fmt: skip
     return pa.Table.from_pylist(rows, CRITIQUES)

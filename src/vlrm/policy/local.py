@@ -22,10 +22,10 @@ class Sampling(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    temperature: float = Field(1.0, ge=0)
-    top_p: float = Field(1.0, gt=0, le=1)
-    max_new_tokens: int = Field(64, ge=1)
-    batch_size: int = Field(128, ge=1)
+    temperature: float = Field(default=1.0, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    max_new_tokens: int = Field(default=64, ge=1)
+    batch_size: int = Field(default=128, ge=1)
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class _SeededGumbel(LogitsProcessor):
         self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         self.sampling = sampling
 
-    def __call__(self, input_ids: Tensor, scores_BV: Tensor) -> Tensor:  # type: ignore[override]
+    def __call__(self, input_ids: Tensor, scores_BV: Tensor) -> Tensor:
         scores_BV = scores_BV.float() / self.sampling.temperature
         if self.sampling.top_p < 1:
             ranked, order = scores_BV.sort(descending=True)

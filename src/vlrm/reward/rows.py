@@ -88,4 +88,4 @@ def rows_of(
 
 
 def _draw(texts: Sequence[str], rng: np.random.Generator) -> str | None:
-    return texts[rng.integers(len(texts))] if texts else None
+    return texts[int(rng.integers(len(texts)))] if texts else None

@@ -104,7 +104,7 @@ TEXT = (
 
 
 def pick(options: Sequence[str], rng: np.random.Generator) -> str:
-    return options[rng.integers(len(options))]
+    return options[int(rng.integers(len(options)))]
 
 
 def article(words: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
+from kedro.pipeline.node import Node
 
 from vlrm.pipelines.critique_generation.nodes import edit, sample, verify, verify_edits
 from vlrm.pipelines.expert_annotation.nodes import annotate, draw_split
@@ -23,7 +24,7 @@ def create_pipeline() -> Pipeline:
     return Pipeline([*_experts(), *_rule(), *_exam()], namespace="groundwork", prefix_datasets_with_namespace=False)
 
 
-def _experts() -> list[node]:
+def _experts() -> list[Node]:
     return [
         node(
             calibrate_experts,
@@ -34,7 +35,7 @@ def _experts() -> list[node]:
     ]
 
 
-def _rule() -> list[node]:
+def _rule() -> list[Node]:
     """The rule is calibrated on pairs made as a round makes them, from prompts that nothing else uses."""
     return [
         node(
@@ -115,7 +116,7 @@ def _rule() -> list[node]:
     ]
 
 
-def _exam() -> list[node]:
+def _exam() -> list[Node]:
     nodes = []
     for split in ("gate", "report"):
         nodes += [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
+from kedro.pipeline.node import Node
 
 from vlrm.pipelines.critique_generation import pipeline as critique_generation
 from vlrm.pipelines.evaluation import pipeline as evaluation
@@ -55,7 +56,7 @@ def _crosses(name: str) -> bool:
     return name in SHARED or name.rpartition("_")[2].isdigit()
 
 
-def _ending(rounds: int) -> list[node]:
+def _ending(rounds: int) -> list[Node]:
     numbers = [f"{number:02d}" for number in range(rounds + 1)]
     last = numbers[-1]
     told = [f"metrics_{n}" for n in numbers] + [f"round_{n}.scores" for n in numbers]
