@@ -57,7 +57,9 @@ def sample_critiques(
         found = grammar.parse(text, cited)
         refused = found if isinstance(found, grammar.Refusal) else None
         row |= {
-            "text": text, "verdict": found.verdict if isinstance(found, grammar.Critique) else None, "parsed": refused is None,
+            "text": text,
+            "verdict": found.verdict if isinstance(found, grammar.Critique) else None,
+            "parsed": refused is None,
             "reason": refused.reason if refused else None,
-        }  # fmt: skip
+        }
     return pa.Table.from_pylist(rows, CRITIQUES)

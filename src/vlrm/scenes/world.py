@@ -194,7 +194,7 @@ def change_one_fact(
         if not _fits(changed, rest):
             return None
     else:
-        changed = replace(thing, **{attribute: value})
+        changed = replace(thing, **{attribute: value})  # type: ignore[arg-type]
     if (changed.shape, changed.colour) in UNSEEN and (thing.shape, thing.colour) not in UNSEEN:
         return None
     return Scene((*scene.objects[:index], changed, *scene.objects[index + 1 :]), scene.seed)
