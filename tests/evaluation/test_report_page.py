@@ -177,7 +177,9 @@ def test_mistakes_are_the_widest_wrong_margins(tmp_path):
 
 def test_terminal_table_has_a_line_for_each_round(data):
     out = StringIO()
-    Console(file=out, width=140).print(terminal_table([*data.rounds, RoundReport(round=4)]))
+    Console(file=out, width=140).print(
+        terminal_table(summary_json([*data.rounds, RoundReport(round=4)], 1.0, 1.0, None)["rounds"])
+    )
     lines = [line for line in out.getvalue().splitlines() if re.match(r"│\s+\d", line)]
     assert len(lines) == 5
     figure = data.rounds[1].figure("hallucination_accuracy")

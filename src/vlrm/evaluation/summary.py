@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from vlrm.evaluation.figures import Figure
     from vlrm.evaluation.report_data import RoundReport
@@ -24,19 +24,21 @@ SUMMARY = (
 TERMINAL = {
     "hallucination_accuracy": "hallucination accuracy",
     "reasoning_consistency": "reasoning consistency",
+    "quad_accuracy": "quads",
+    "prior_breaking_accuracy": "prior-breaking",
     "blank_image_accuracy": "blank-image accuracy",
 }
 
 
-def with_interval(figure: Figure | None) -> str:
+def with_interval(figure: Mapping[str, float] | None) -> str:
     """``93.1 (90.2-95.4)`` in percent; a dash where nothing was measured."""
     if figure is None:
         return "-"
-    return f"{100 * figure.value:.1f} ({100 * figure.low:.1f}-{100 * figure.high:.1f})"
+    return f"{100 * figure['value']:.1f} ({100 * figure['low']:.1f}-{100 * figure['high']:.1f})"
 
 
-def terminal_table(rounds: Sequence[RoundReport]) -> Table:
-    """One line a round: pairs offered and kept, and the headline figures in percent with 95 % intervals."""
+def terminal_table(rounds: Sequence[Mapping[str, Any]]) -> Table:
+    """One line a round of :func:`summary_json`: pairs offered and kept, headline figures in percent with intervals."""
     table = Table(title="Rounds on the report split, % (95 % interval)", title_justify="left")
     table.add_column("round", justify="right")
     table.add_column("pairs offered", justify="right")
@@ -44,8 +46,8 @@ def terminal_table(rounds: Sequence[RoundReport]) -> Table:
     for title in TERMINAL.values():
         table.add_column(title, justify="right")
     for one in rounds:
-        figures = [with_interval(one.figure(name)) for name in TERMINAL]
-        table.add_row(str(one.round), str(one.pairs_offered), str(one.pairs_kept), *figures)
+        figures = [with_interval(one[name]) for name in TERMINAL]
+        table.add_row(str(one["round"]), str(one["pairs_offered"]), str(one["pairs_kept"]), *figures)
     return table
 
 
