@@ -177,14 +177,14 @@ def test_mistakes_are_the_widest_wrong_margins(tmp_path):
 
 def test_terminal_table_has_a_line_for_each_round(data):
     out = StringIO()
-    Console(file=out, width=140).print(
+    Console(file=out, width=200).print(
         terminal_table(summary_json([*data.rounds, RoundReport(round=4)], 1.0, 1.0, None)["rounds"])
     )
     lines = [line for line in out.getvalue().splitlines() if re.match(r"│\s+\d", line)]
     assert len(lines) == 5
     figure = data.rounds[1].figure("hallucination_accuracy")
     assert f"{100 * figure.value:.1f} ({100 * figure.low:.1f}-{100 * figure.high:.1f})" in lines[1]
-    assert lines[4].count(" - ") == 3
+    assert lines[4].count(" - ") == 5
 
 
 def test_summary_has_exactly_the_promised_fields(data):
