@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from vlrm import chat
+from vlrm.embedded.corpus import flatten
+from vlrm.embedded.data import draw_scenes, render_small, to_pixels
+from vlrm.embedded.train import VlmTraining, train_vlm
+from vlrm.scenes.render import render
+
+SHIPPED = Path(__file__).parents[2] / "data" / "06_models" / "embedded" / "vlm"
+
+
+def test_training_text_is_what_the_chat_template_writes(tiny):
+    messages = chat.verify("Is there a star?", "Yes, a red star.", "See: red star.", 2)
+    assert flatten(messages) == tiny[0].text(messages, reply=True)
+
+
+def test_training_pixels_are_the_processors(tiny):
+    scene = draw_scenes(1, 1)[0]
+    trained_on = to_pixels(np.stack([render_small(scene)]))
+    seen = tiny[0].processor.image_processor(images=[render(scene)], return_tensors="pt")["pixel_values"]
+    torch.testing.assert_close(trained_on, seen, atol=1e-5, rtol=0)
+
+
+def test_shipped_weights_are_small_and_say_where_they_come_from():
+    weights = load_file(SHIPPED / "model.safetensors")
+    assert sum(w.numel() for w in weights.values()) <= 3_000_000
+    assert (SHIPPED / "model.safetensors").stat().st_size <= 12 * 2**20
+    record = json.loads((SHIPPED / "training.json").read_text())
+    assert {"seed", "data_sha256", "validation_loss"} <= record.keys()
+
+
+def test_a_smaller_copy_learns(tmp_path):
+    lines: list[str] = []
+    settings = VlmTraining(
+        scenes=240, validation_scenes=40, tower_epochs=3, lists_per_scene=3, conversations_per_scene=1, batch_tokens=800
+    )
+    figures = train_vlm(tmp_path, settings, lines.append)
+    losses = [float(line.split("loss ")[1].split()[0]) for line in lines if line.startswith("tower epoch")]
+    assert losses[-1] < 0.8 * losses[0]
+    assert figures["tower_colour"] > 0.3  # chance is 1/8
+    assert figures["validation_loss"] < np.log(200)
+    assert (tmp_path / "model.safetensors").exists()
