@@ -70,7 +70,11 @@ def images_under(view: str, items: Sequence[dict[str, Any]], seed: int) -> list[
         return own
     if view == "blank":
         return [BLANK + image for image in own]
-    family = dict(zip(own, image_clusters(pl.DataFrame(items)).tolist(), strict=True))
+    linked = pl.DataFrame(
+        {"image_sha256": own, "quad_id": [item["quad_id"] for item in items]},
+        schema={"image_sha256": pl.String, "quad_id": pl.String},
+    )
+    family = dict(zip(own, image_clusters(linked).tolist(), strict=True))
     names = sorted(set(own))
     rng = np.random.default_rng(seed)
     other = {}
