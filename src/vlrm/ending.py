@@ -28,8 +28,8 @@ class EndingHooks:
         if SUMMARY in outputs and catalog.exists(SUMMARY):
             summary = catalog.load(SUMMARY)
             console.print(terminal_table(summary["rounds"]))
-            _places(console, summary, Path(catalog.get(REPORT).path), Path(catalog.get(SUMMARY).path))
-        elif folders := sorted({str(Path(catalog.get(name).path).parent) for name in outputs if _path(catalog, name)}):
+            _places(console, summary, Path(_path(catalog, REPORT)), Path(_path(catalog, SUMMARY)))
+        elif folders := sorted({str(Path(path).parent) for name in outputs if (path := _path(catalog, name))}):
             console.print(f"Results are in {', '.join(folders)}")
 
 
