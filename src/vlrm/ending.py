@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SUMMARY, REPORT = "iterate_summary", "report"
 MLFLOW_STORE = "mlflow.db"
+WIDE = 150
+"""Columns of a log file, which no terminal limits: every interval on its round's line."""
 
 
 class EndingHooks:
@@ -24,6 +26,8 @@ class EndingHooks:
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         console = Console(highlight=False, soft_wrap=True)
+        if not console.is_terminal:
+            console = Console(highlight=False, soft_wrap=True, width=WIDE)
         outputs = pipeline.all_outputs()
         if SUMMARY in outputs and catalog.exists(SUMMARY):
             summary = catalog.load(SUMMARY)
