@@ -15,6 +15,7 @@ from vlrm.claims.extract import extract_claims
 from vlrm.claims.reliability import Reliability
 from vlrm.claims.table import evidence_by_image, verify_responses
 from vlrm.claims.truth import holds
+from vlrm.errors import UserError
 from vlrm.evaluation.exam import ExamSizes, build_exam
 from vlrm.evaluation.labeller import exam_responses, with_experts
 from vlrm.experts.annotate import annotate_table
@@ -98,6 +99,11 @@ def set_exam(
     data: str,
 ) -> tuple[pa.Table, pa.Table]:
     """Gate and report pairs with exact truth (EXAM), and the truth of their images (SCENES)."""
+    if report_scenes.num_rows == 0:
+        raise UserError(
+            "images= gives no truth to set an exam from, and an exam judged by evidence is not built yet: leave "
+            "images= out to run the loop on the embedded world."
+        )
     tables, truth = [], [gate_scenes, report_scenes]
     for split, prompts, known, candidates, sizes in (
         ("gate", gate_prompts, gate_scenes, gate_candidates, gate_exam),
