@@ -234,6 +234,17 @@ def test_a_users_files_enter_the_key_by_content(world):
         world.run(pipeline, images=str(world.root / "gone"))
 
 
+@pytest.mark.parametrize("brought", [True, False])
+def test_the_number_of_rounds_enters_the_key_where_files_are_dealt_out(world, brought):
+    (world.root / "photos").mkdir()
+    images = str(world.root / "photos") if brought else None
+    named = ["params:images", "params:rounds"]
+    pipeline = Pipeline([node(lambda folder, rounds: {"n": 1}, named, "state_00", name="deal")])
+    world.run(pipeline, images=images, rounds=2)
+    shown = world.run(pipeline, images=images, rounds=3)[1]
+    assert ("nothing to do" in shown) is not brought
+
+
 KILLED = """
     import os, sys, time
     sys.path.insert(0, {tests!r})

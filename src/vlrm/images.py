@@ -1,34 +1,27 @@
-"""Bring users' images and questions in: decode what is safe, store it by content, set bad rows aside."""
+"""Images as files: decode what is safe, refuse what is not, store by content."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from vlrm.errors import UserError
-from vlrm.schema import PROMPTS, QUARANTINE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 MAX_PIXELS = 64_000_000
 """Larger images are refused before a single pixel is decoded (64 MP is 192 MB as RGB)."""
+MAX_BYTES = 512 * 2**20
 FORMATS = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif"}
 """Formats that are decoded. Others (EPS, PDF ...) start programs or decoders with a worse safety record."""
-DESCRIBE = "Describe the image."
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
-_NAMED = 80
-_CHUNK = 1 << 20
+
+
+class StoreError(UserError):
+    """The store cannot be written: no fault of the image at hand, so the run stops."""
 
 
 def open_image(path: str | Path) -> Image.Image:
@@ -38,7 +31,7 @@ def open_image(path: str | Path) -> Image.Image:
     first frame of an animation is taken.
 
     Raises:
-        UserError: the file is missing, empty, no image, truncated, damaged or larger than 64 megapixels.
+        UserError: the file is missing, empty, no image, truncated, damaged or larger than 64 megapixels or 512 MiB.
     """
     path = Path(path)
     if not path.exists():
@@ -48,6 +41,8 @@ def open_image(path: str | Path) -> Image.Image:
     try:
         if path.stat().st_size == 0:
             raise UserError(f"Image {path} is empty (0 bytes): copy or download it again.")
+        if path.stat().st_size > MAX_BYTES:
+            raise UserError(f"Image {path} is a file of more than 512 MiB: save it as JPEG or WebP first.")
         with path.open("rb") as stream:
             return _decode(stream, f"Image {path}")
     except PermissionError as error:
@@ -133,7 +128,7 @@ def _write(target: Path, content: bytes) -> None:
         partial.write_bytes(content)
         partial.replace(target)
     except OSError as error:
-        raise UserError(
+        raise StoreError(
             f"The image store {target.parent.parent} cannot be written ({error.strerror}): "
             "free space there, or choose a folder you may write to."
         ) from error
@@ -150,164 +145,3 @@ def relative_path(sha: str, root: str | Path) -> str:
         if (Path(root) / relative).exists():
             return relative
     raise UserError(f"The image store {root} holds no image {sha}: run the stage that imports images again.")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of a user's prompts table; ``number`` counts from 1."""
-
-    number: int
-    image: Any
-    question: Any
-    id: Any = None
-
-
-def read_prompts(path: str | Path) -> list[Row]:
-    """Read a JSONL or Parquet table with the columns ``image``, ``question`` and, if wanted, ``id``.
-
-    Raises:
-        UserError: the file cannot be read, lacks a column, is empty, or says the same ``id`` twice.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"The prompts file {path} does not exist: give a .jsonl or .parquet file.")
-    rows = list(_parquet_rows(path) if path.suffix.lower() == ".parquet" else _jsonl_rows(path))
-    if not rows:
-        raise UserError(f"The prompts file {path} has no rows: write one line with image and question per prompt.")
-    seen: dict[str, int] = {}
-    for row in rows:
-        if row.id is not None and (first := seen.setdefault(str(row.id), row.number)) != row.number:
-            raise UserError(
-                f"The prompts file {path} has the id {row.id!r} twice in column id, in rows {first} and "
-                f"{row.number}: make the ids distinct, or leave the column out."
-            )
-    return rows
-
-
-def _jsonl_rows(path: Path) -> Iterator[Row]:
-    try:
-        with path.open(encoding="utf-8-sig") as lines:
-            for number, line in enumerate(lines, start=1):
-                if not line.strip():
-                    continue
-                record = json.loads(line)
-                if not isinstance(record, dict):
-                    raise UserError(
-                        f'Row {number} of {path} is no JSON object: write {{"image": ..., "question": ...}}.'
-                    )
-                _need_columns(path, record, f", row {number},")
-                yield Row(number, record["image"], record["question"], record.get("id"))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise UserError(f"Row {number} of {path} is not JSON ({error}): write one JSON object a line.") from error
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"The prompts file {path} is not UTF-8 text: save it as JSONL in UTF-8, or as Parquet."
-        ) from error
-    except OSError as error:
-        raise UserError(f"The prompts file {path} cannot be read ({error.strerror}): check its permissions.") from error
-
-
-def _parquet_rows(path: Path) -> Iterator[Row]:
-    try:
-        with pq.ParquetFile(path) as table:
-            names = table.schema_arrow.names
-            _need_columns(path, names, "")
-            number = 0
-            for batch in table.iter_batches(columns=[name for name in ("image", "question", "id") if name in names]):
-                for record in batch.to_pylist():
-                    number += 1
-                    yield Row(number, record["image"], record["question"], record.get("id"))
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(f"The prompts file {path} is no readable Parquet file: write it again.") from error
-
-
-def _need_columns(path: Path, columns: Iterable[str], where: str) -> None:
-    columns = list(columns)
-    missing = [name for name in ("image", "question") if name not in columns]
-    if missing:
-        raise UserError(
-            f"The prompts file {path}{where} lacks the column {' and '.join(missing)} (it has "
-            f"{', '.join(map(str, columns)) or 'none'}): every row needs image and question."
-        )
-
-
-def describe_folder(images: str | Path) -> list[Row]:
-    """One describing question for every image file below ``images``, for users who bring no prompts."""
-    folder = _folder(images)
-    names = sorted(
-        str(path.relative_to(folder))
-        for path in folder.rglob("*")
-        if path.suffix.lower() in _SUFFIXES and path.is_file()
-    )
-    if not names:
-        raise UserError(f"The images folder {images} holds no image file ({', '.join(sorted(_SUFFIXES))}).")
-    return [Row(number, name, DESCRIBE) for number, name in enumerate(names, start=1)]
-
-
-def _folder(images: str | Path) -> Path:
-    folder = Path(images)
-    if not folder.is_dir():
-        raise UserError(f"The images folder {images} does not exist: give the folder that holds your images.")
-    return folder.resolve()
-
-
-def ingest(
-    rows: Iterable[Row], images: str | Path, root: str | Path, source: str = "prompts"
-) -> tuple[pa.Table, pa.Table]:
-    """Check and store every row's image: ``(good, quarantine)`` as tables PROMPTS and QUARANTINE.
-
-    Args:
-        rows: from :func:`read_prompts` or :func:`describe_folder`.
-        images: the folder image paths are relative to; no path may leave it, symbolic links included.
-        root: the content-addressed image store.
-        source: name of the table the rows come from, as the quarantine reports it.
-
-    Raises:
-        UserError: the folder does not exist, or not a single row is usable (the first reason is given).
-    """
-    folder = _folder(images)
-    good: list[dict[str, Any]] = []
-    bad: list[dict[str, Any]] = []
-    stored: dict[Path, str] = {}
-    prompt_ids: set[str] = set()
-    for row in rows:
-        try:
-            path, question = _inside(row.image, folder), _question(row.question)
-            if path not in stored:
-                stored[path] = store(path, root)
-            sha = stored[path]
-            derived = hashlib.sha256(f"{sha}\0{question}".encode()).hexdigest()[:16]
-            prompt_id = derived if row.id is None else str(row.id)
-            if prompt_id in prompt_ids:
-                raise UserError("The same question about the same image was asked in an earlier row.")
-        except UserError as error:
-            item = None if row.image is None else str(row.image)[:_NAMED]
-            bad.append({"source": source, "row": row.number, "item": item, "reason": str(error)})
-            continue
-        prompt_ids.add(prompt_id)
-        good.append({
-            "prompt_id": prompt_id, "image": relative_path(sha, root), "image_sha256": sha,
-            "question": question, "kind": "description" if question == DESCRIBE else "free", "part": "user",
-        })  # fmt: skip
-    if not good:
-        first = f" The first: {bad[0]['reason']}" if bad else ""
-        raise UserError(f"None of the {len(bad)} rows of {source} can be used.{first}")
-    return pa.Table.from_pylist(good, PROMPTS), pa.Table.from_pylist(bad, QUARANTINE)
-
-
-def _inside(image: Any, folder: Path) -> Path:
-    if not isinstance(image, str) or not image.strip() or "\0" in image:
-        raise UserError("The column image is empty or no text: write the image's path inside the images folder.")
-    try:
-        path = (folder / image).resolve()
-        if path.is_relative_to(folder):
-            return path
-    except OSError as error:
-        raise UserError(f"The image path {image[:_NAMED]!r} cannot be used ({error.strerror}).") from error
-    raise UserError(f"The image path {image[:_NAMED]!r} leaves the images folder: write a path inside it.")
-
-
-def _question(question: Any) -> str:
-    if not isinstance(question, str) or not question.strip():
-        raise UserError("The column question is empty or no text: write what is asked about the image.")
-    return question.strip()

@@ -1,4 +1,4 @@
-"""Where a round's prompts come from: fresh scenes of the embedded world, or a share of the user's own files."""
+"""Where a round's prompts come from: fresh scenes of the embedded world, or a share of the user's own images."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from vlrm.images import describe_folder, ingest, read_prompts, relative_path, store
+from vlrm.errors import UserError
+from vlrm.images import relative_path, store
 from vlrm.progress import track
 from vlrm.scenes.questions import ask
 from vlrm.scenes.render import render
 from vlrm.scenes.world import Scene, sample_scene
-from vlrm.schema import PROMPTS, QUARANTINE, SCENES
+from vlrm.schema import PROMPTS, SCENES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-SPLITS = {"calibration": 0.1, "gate": 0.1, "report": 0.2}
-"""Shares of a user's images, by image hash; the rest trains."""
+SHARES = {"gate": 0.15, "report": 0.25}
+"""Shares of a user's images; the rest trains. None calibrates: that takes truth, which is not known of them."""
+LEAST = 4
+"""Images a split must have: with fewer there is hardly another one for a quad, and no figure worth its name."""
 
 
 def store_scene(scene: Scene, root: Path) -> tuple[str, str]:
@@ -53,31 +57,45 @@ def draw_prompts(
     return pa.Table.from_pylist(prompts, PROMPTS), pa.Table.from_pylist(scenes, SCENES)
 
 
-def user_prompts(
-    images: str, prompts: str | None, split: str, rounds: int, root: Path
-) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """The user's prompts that belong to ``split``: PROMPTS, an empty SCENES (nothing is known), QUARANTINE.
+def deal(images: Iterable[str], rounds: int) -> dict[str, str]:
+    """Image hash -> gate, report or "round N": by the hash alone where there are many images.
 
-    An image belongs to one split, and within training to one round, by its hash alone.
+    In a small folder a split that would get too few takes the next images, by hash, of the one that can spare most.
+
+    Raises:
+        UserError: there are too few images for so many rounds.
     """
-    rows = read_prompts(prompts) if prompts else describe_folder(images)
-    good, quarantine = ingest(rows, images, root, source=prompts or images)
-    mine = [row for row in good.to_pylist() if split_of(row["image_sha256"], rounds) == split]
-    return pa.Table.from_pylist(mine, PROMPTS), pa.Table.from_pylist([], SCENES), quarantine
+    names = [*SHARES, *(f"round {number}" for number in range(1, rounds + 1))]
+    dealt = {sha: _by_hash(sha, rounds) for sha in sorted(set(images))}
+    needed = LEAST * len(names)
+    if len(dealt) < needed:
+        fewer = len(dealt) // LEAST - len(SHARES)
+        way = f"bring more images, or fewer rounds (rounds={fewer})" if fewer > 0 else "bring more images"
+        raise UserError(
+            f"there are {len(dealt)} usable images, but rounds={rounds} needs at least {needed} ({LEAST} for each "
+            f"round, the gate and the report): {way}."
+        )
+    held = {name: [sha for sha, split in dealt.items() if split == name] for name in names}
+    while min(map(len, held.values())) < LEAST:
+        poorest, richest = (pick(names, key=lambda name: len(held[name])) for pick in (min, max))
+        held[poorest].append(held[richest].pop(0))
+    return {sha: name for name, shas in held.items() for sha in shas}
 
 
-def split_of(sha: str, rounds: int) -> str:
-    """calibration, gate, report or ``round N``, from the image's hash."""
+def _by_hash(sha: str, rounds: int) -> str:
     place = int(sha[:8], 16) / 2**32
-    for name, share in SPLITS.items():
+    for name, share in SHARES.items():
         if place < share:
             return name
         place -= share
     return f"round {1 + int(sha[8:16], 16) % rounds}"
 
 
-def no_quarantine() -> pa.Table:
-    return pa.Table.from_pylist([], QUARANTINE)
+def brought_prompts(brought: pa.Table, split: str, most: int) -> tuple[pa.Table, pa.Table]:
+    """At most ``most`` of the user's prompts in ``split``, drawn by image hash: PROMPTS and an empty SCENES."""
+    mine = brought.filter(pc.equal(brought["split"], split)).select(PROMPTS.names).to_pylist()
+    mine.sort(key=lambda row: (row["image_sha256"][16:], row["prompt_id"]))
+    return pa.Table.from_pylist(mine[:most], PROMPTS), pa.Table.from_pylist([], SCENES)
 
 
 def scenes_by_image(*tables: pa.Table) -> dict[str, Scene]:

@@ -228,6 +228,9 @@ def _stage(node: Node, catalog: DataCatalog) -> Stage:
         elif name.startswith("params:") and name.removeprefix("params:") not in CONTROL:
             short = name.removeprefix("params:")
             parameters[short] = _value(short, catalog.load(name))
+    if parameters.get("images") is not None and "params:rounds" in node.inputs:
+        # a user's files are dealt out among the rounds: another number of them deals otherwise
+        parameters["rounds"] = catalog.load("params:rounds")
     inputs = tuple(sorted({n for n in node.inputs if n != "parameters" and not n.startswith("params:")}))
     outputs = {name: _path(name, catalog) for name in node.outputs}
     return Stage(node.name, folder_of(node.namespace), parameters, inputs, outputs, code_of(node.func))

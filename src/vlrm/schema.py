@@ -137,6 +137,10 @@ S, F, I, B = pa.string(), pa.float64(), pa.int64(), pa.bool_()  # noqa: E741
 
 PROMPTS = _schema(prompt_id=S, image=S, image_sha256=S, question=S, kind=S, part=S)
 """``image``: path under the image store. ``kind``: question kind. ``part``: of the world, iid by default"""
+USER = "user"
+"""``part`` of prompts and exam pairs about a user's own images, of which only evidence is known, no truth."""
+BROUGHT = PROMPTS.append(pa.field("split", S))
+"""A user's prompts dealt out to ``split``: gate, report, or "round 1"...; empty when none were brought."""
 SCENES = _schema(image_sha256=S, scene=S)
 """Exact truth of a rendered image as JSON; experts and models never read this table."""
 QUARANTINE = _schema(source=S, row=I, item=S, reason=S)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from vlrm.claims.extract import extract_claims
 from vlrm.claims.vocabulary import EMBEDDED, Vocabulary
 from vlrm.errors import UserError
-from vlrm.schema import CLAIMS, Claim, Evidence, claim_to_json, seen_objects
+from vlrm.schema import CLAIMS, Claim, Evidence, SeenObject, claim_to_json, seen_objects
 
 if TYPE_CHECKING:
     from vlrm.claims.reliability import Reliability, Verification
@@ -27,6 +27,11 @@ def evidence_by_image(table: pa.Table) -> dict[str, list[Evidence]]:
     return dict(found)
 
 
+def objects_by_image(table: pa.Table) -> dict[str, list[SeenObject]]:
+    """The objects an EVIDENCE table reports, by image hash; an image on which nothing was found is not in it."""
+    return {sha: seen_objects(rows) for sha, rows in evidence_by_image(table).items()}
+
+
 def verify_responses(
     responses: pa.Table,
     prompts: pa.Table,
@@ -39,7 +44,7 @@ def verify_responses(
     An image without evidence rows is one on which the experts found nothing, which is evidence too.
     """
     questions = dict(zip(prompts.column("prompt_id").to_pylist(), prompts.column("question").to_pylist(), strict=True))
-    objects = {sha: seen_objects(rows) for sha, rows in evidence_by_image(evidence).items()}
+    objects = objects_by_image(evidence)
     known: dict[tuple[str, Any], Verification] = {}
     rows: list[dict[str, Any]] = []
     columns = [responses.column(name).to_pylist() for name in ("response_id", "prompt_id", "image_sha256", "text")]

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vlrm.claims.reliability import Reliability
-from vlrm.claims.table import evidence_by_image, verify_responses
+from vlrm.claims.table import objects_by_image, verify_responses
 from vlrm.counterfactuals import CounterfactualSettings, edit_candidates
 from vlrm.critiques.sampling import sample_critiques
 from vlrm.pipelines.settings import Critiques, Policy, image_store
@@ -18,7 +18,6 @@ from vlrm.policy.candidates import sample_candidates
 from vlrm.policy.local import row_seed
 from vlrm.prompts import scenes_by_image, store_scene
 from vlrm.reward.critic import load_critic
-from vlrm.schema import SeenObject, seen_objects
 from vlrm.vlm import Vlm
 
 
@@ -47,7 +46,7 @@ def edit(
     """Counterfactual and quad responses, with the quads' prompts and (rendered worlds only) their truth."""
     edits = edit_candidates(
         candidates, claims, prompts, objects_by_image(evidence), Reliability.from_json(reliability), settings,
-        row_seed("edit", seed, prompts["prompt_id"][0].as_py()), scenes_by_image(scenes),
+        row_seed("edit", seed, *prompts["prompt_id"].to_pylist()[:1]), scenes_by_image(scenes),
         partial(store_scene, root=image_store(data)),
     )  # fmt: skip
     return edits.tables()
@@ -89,7 +88,3 @@ def criticise(
             seen.add((row["prompt_id"], row["text"]))
             rows.append(row | {"question": asked[row["prompt_id"]]})
     return sample_critiques(vlm, rows, critiques.samples, critiques.sampling, seed, objects_by_image(evidence))
-
-
-def objects_by_image(evidence: pa.Table) -> dict[str, list[SeenObject]]:
-    return {sha: seen_objects(rows) for sha, rows in evidence_by_image(evidence).items()}

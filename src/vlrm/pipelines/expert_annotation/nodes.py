@@ -8,29 +8,21 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from vlrm.errors import UserError
 from vlrm.experts.annotate import annotate_table
 from vlrm.experts.config import ExpertConfig, build_experts
 from vlrm.pipelines.settings import World, image_store
-from vlrm.prompts import draw_prompts, no_quarantine, user_prompts
+from vlrm.prompts import brought_prompts, draw_prompts
 
 
-def draw(
-    world: World, seed: int, images: str | None, prompts: str | None, rounds: int, data: str, *, split: str
-) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """Prompts, exact truth (empty for a user's images) and quarantine of one split: "round 1", "gate"..."""
-    if images is None:
-        if prompts is not None:
-            raise UserError("prompts= was given without images=: name the folder that the prompts' images lie in.")
-        number, parts = _size(world, split)
-        return (*draw_prompts(seed, split, number, parts, image_store(data)), no_quarantine())
-    drawn, truth, quarantine = user_prompts(images, prompts, split, rounds, image_store(data))
-    if drawn.num_rows == 0:
-        raise UserError(f"{images} has no image for {split}: bring more images, or fewer rounds (rounds={rounds}).")
-    return drawn.slice(0, world.prompts_per_round), truth, quarantine
+def draw(world: World, seed: int, brought: pa.Table, data: str, *, split: str) -> tuple[pa.Table, pa.Table]:
+    """Prompts of one split ("round 1", "gate"...) and their exact truth, which is empty for a user's images."""
+    number, parts = _size(world, split)
+    if brought.num_rows:
+        return brought_prompts(brought, split, number)
+    return draw_prompts(seed, split, number, parts, image_store(data))
 
 
-def draw_split(split: str) -> Callable[..., tuple[pa.Table, pa.Table, pa.Table]]:
+def draw_split(split: str) -> Callable[..., tuple[pa.Table, pa.Table]]:
     """:func:`draw` for one split, with a name that Kedro can show."""
     return update_wrapper(partial(draw, split=split), draw)
 

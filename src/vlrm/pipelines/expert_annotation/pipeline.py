@@ -6,7 +6,7 @@ from kedro.pipeline import Pipeline, node
 
 from vlrm.pipelines.expert_annotation.nodes import annotate, draw_split
 
-SOURCE = ["params:world", "params:seed", "params:images", "params:prompts", "params:rounds", "params:data"]
+SOURCE = ["params:world", "params:seed", "brought", "params:data"]
 
 
 def create_pipeline(number: int) -> Pipeline:
@@ -15,7 +15,7 @@ def create_pipeline(number: int) -> Pipeline:
             node(
                 draw_split(f"round {number}"),
                 SOURCE,
-                ["prompts", "scenes", "quarantine"],
+                ["prompts", "scenes"],
                 name="draw_prompts",
             ),
             node(annotate, ["prompts", "params:experts", "params:data"], "evidence", name="annotate_images"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -25,16 +26,35 @@ from vlrm.pipelines.rm_training.nodes import SavedCritic
 from vlrm.pipelines.settings import Policy, World, image_store
 from vlrm.policy.local import row_seed
 from vlrm.progress import say, track
-from vlrm.prompts import scenes_by_image, store_scene
+from vlrm.prompts import deal, scenes_by_image, store_scene
 from vlrm.rejection_sampling.rule import Rule, calibrate_tau
 from vlrm.reward.model import RewardModel, Row
 from vlrm.reward.readout import zero_shot
 from vlrm.scenes.world import scenes
-from vlrm.schema import EXAM, SCENES, seen_objects
+from vlrm.schema import BROUGHT, EXAM, QUARANTINE, SCENES, seen_objects
+from vlrm.user_files import describe_folder, ingest, read_prompts
 from vlrm.vlm import Vlm
 
+log = logging.getLogger(__name__)
 CALIBRATION_SEED = 9_001
 """The scenes that calibrate the embedded experts are the same for every seed: they belong to the weights."""
+
+
+def bring(images: str | None, prompts: str | None, rounds: int, data: str) -> tuple[pa.Table, pa.Table]:
+    """The user's prompts with the split each belongs to (none for the embedded world), and the rows set aside."""
+    if images is None:
+        if prompts is not None:
+            raise UserError("prompts= was given without images=: name the folder that the prompts' images lie in.")
+        return BROUGHT.empty_table(), QUARANTINE.empty_table()
+    folder = Path(images).expanduser()
+    rows = read_prompts(Path(prompts).expanduser()) if prompts else describe_folder(folder)
+    good, quarantine = ingest(rows, folder, image_store(data), source=prompts or images)
+    if quarantine.num_rows:
+        first = quarantine.slice(0, 1).to_pylist()[0]
+        log.warning("%d of %d rows of %s were set aside; row %d: %s",
+                    quarantine.num_rows, len(rows), first["source"], first["row"], first["reason"])  # fmt: skip
+    dealt = deal(good["image_sha256"].to_pylist(), rounds)
+    return good.append_column("split", pa.array([dealt[sha] for sha in good["image_sha256"].to_pylist()])), quarantine
 
 
 def calibrate_experts(world: World, experts: list[ExpertConfig], data: str) -> tuple[dict[str, Any], dict[str, Any]]:

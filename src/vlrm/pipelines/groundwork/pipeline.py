@@ -9,6 +9,7 @@ from vlrm.pipelines.critique_generation.nodes import edit, sample, verify, verif
 from vlrm.pipelines.expert_annotation.nodes import annotate, draw_split
 from vlrm.pipelines.expert_annotation.pipeline import SOURCE
 from vlrm.pipelines.groundwork.nodes import (
+    bring,
     calibrate_experts,
     calibrate_rule,
     choose_readout,
@@ -21,7 +22,20 @@ SAMPLING = ["params:policy", "params:seed", "params:data"]
 
 
 def create_pipeline() -> Pipeline:
-    return Pipeline([*_experts(), *_rule(), *_exam()], namespace="groundwork", prefix_datasets_with_namespace=False)
+    nodes = [*_files(), *_experts(), *_rule(), *_exam()]
+    return Pipeline(nodes, namespace="groundwork", prefix_datasets_with_namespace=False)
+
+
+def _files() -> list[Node]:
+    """A user's own images and questions, brought in once and dealt out to gate, report and rounds."""
+    return [
+        node(
+            bring,
+            ["params:images", "params:prompts", "params:rounds", "params:data"],
+            ["brought", "quarantine"],
+            name="bring_files",
+        ),
+    ]
 
 
 def _experts() -> list[Node]:
@@ -41,7 +55,7 @@ def _rule() -> list[Node]:
         node(
             draw_split("calibration"),
             SOURCE,
-            ["calibration_prompts", "calibration_scenes", "calibration_quarantine"],
+            ["calibration_prompts", "calibration_scenes"],
             name="draw_calibration_prompts",
         ),
         node(
@@ -123,7 +137,7 @@ def _exam() -> list[Node]:
             node(
                 draw_split(split),
                 SOURCE,
-                [f"{split}_prompts", f"{split}_scenes", f"{split}_quarantine"],
+                [f"{split}_prompts", f"{split}_scenes"],
                 name=f"draw_{split}_prompts",
             ),
             node(sample, [f"{split}_prompts", *SAMPLING], f"{split}_candidates", name=f"sample_{split}_candidates"),

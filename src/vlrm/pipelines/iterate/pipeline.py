@@ -13,7 +13,7 @@ from vlrm.pipelines.iterate.nodes import promote, release_model, report
 from vlrm.pipelines.rejection_sampling import pipeline as rejection_sampling
 from vlrm.pipelines.rm_training import pipeline as rm_training
 
-SHARED = ("reliability", "rule_calibration", "exam", "exam_scenes")
+SHARED = ("brought", "reliability", "rule_calibration", "exam", "exam_scenes")
 """What the groundwork hands to every round; names that cross rounds carry no dots."""
 
 
