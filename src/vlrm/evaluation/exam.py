@@ -75,7 +75,7 @@ def build_exam(
     items: list[dict[str, Any]] = []
     for number, item in enumerate(organic + edited):
         items.append(item | {"item_id": f"{split}-{number:05d}", "split": split})
-    rows = items + _groups(items, rng, sizes.groups)
+    rows = items + paraphrase_groups(items, rng, sizes.groups)
     made = Counter("quads" if row["quad_id"] else row["source"] for row in items)
     made["quads"] //= 2
     for name in ("organic", "edited", "quads"):
@@ -244,7 +244,7 @@ def _true_responses(asked: list[_Asked], rng: np.random.Generator) -> Iterator[t
         yield one, said
 
 
-def _groups(items: list[dict[str, Any]], rng: np.random.Generator, wanted: int) -> list[dict[str, Any]]:
+def paraphrase_groups(items: list[dict[str, Any]], rng: np.random.Generator, wanted: int) -> list[dict[str, Any]]:
     """Two more wordings of ``wanted`` items, drawn alike from organic, edited and quads; marks the first
     wording.
 
