@@ -119,24 +119,56 @@ def paired_difference(ours: Floats, theirs: Floats, resampler: Resampler) -> Fig
     return resampler.mean(np.asarray(ours, dtype=np.float64) - np.asarray(theirs, dtype=np.float64), share=False)
 
 
+class SeedResampler:
+    """Hierarchical bootstrap over runs of several seeds: resamples seeds, then images within each drawn seed.
+
+    ``clusters[s]`` belongs to seed s; values are passed in the same order. Draws are made once, so figures of the same
+    runs are paired.
+    """
+
+    def __init__(self, clusters: Sequence[Ints], draws: int = DRAWS, seed: int = 0) -> None:
+        rng = np.random.default_rng(seed)
+        self.picks = rng.integers(len(clusters), size=(draws, len(clusters)))
+        # Each pick of a seed needs a draw of its own: a seed picked twice is two runs, not one run counted twice.
+        self.within = [
+            Resampler(cluster, int((self.picks == index).sum()), seed=int(rng.integers(2**31)))
+            for index, cluster in enumerate(clusters)
+        ]
+
+    def draws_of_mean(self, values: Sequence[Floats]) -> Floats:
+        """Draws of the mean over seeds of the mean over items; a seed without items (all NaN) is left out."""
+        replicas = np.full(self.picks.shape, np.nan)
+        for index, (resampler, value) in enumerate(zip(self.within, values, strict=True)):
+            replicas[self.picks == index] = resampler.draws_of_mean(np.asarray(value, dtype=np.float64))
+        known = np.isfinite(replicas)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(np.where(known, replicas, 0.0).sum(axis=1) / known.sum(axis=1))
+
+    def mean(self, values: Sequence[Floats]) -> Figure | None:
+        """Mean over seeds of the mean over items with its interval; pass differences for a paired comparison."""
+        kept = [v[np.isfinite(v)] for v in (np.asarray(value, dtype=np.float64) for value in values)]
+        kept = [v for v in kept if len(v)]
+        if not kept:
+            return None
+        mean = float(np.mean([v.mean() for v in kept]))
+        return interval(mean, self.draws_of_mean(values), sum(map(len, kept)))
+
+
 def hierarchical_mean(
     values: Sequence[Floats], clusters: Sequence[Ints], draws: int = DRAWS, seed: int = 0
 ) -> Figure | None:
-    """Mean over seeds of the mean over items; resamples seeds, then images within each drawn seed.
-
-    ``values[s]`` and ``clusters[s]`` belong to seed s. Pass differences for a paired comparison.
-    """
-    seeds = [(np.asarray(v, dtype=np.float64), c) for v, c in zip(values, clusters, strict=True)]
-    seeds = [(v, c) for v, c in seeds if np.isfinite(v).any()]
-    if not seeds:
+    """One figure of :class:`SeedResampler`."""
+    if not len(values):
         return None
-    rng = np.random.default_rng(seed)
-    picks = rng.integers(len(seeds), size=(draws, len(seeds)))
-    replicas = np.empty(picks.shape)
-    for index, (value, cluster) in enumerate(seeds):
-        here = picks == index
-        # Each pick of a seed needs a draw of its own: a seed picked twice is two runs, not one run counted
-        # twice.
-        replicas[here] = Resampler(cluster, int(here.sum()), seed=int(rng.integers(2**31))).draws_of_mean(value)
-    mean = float(np.mean([np.nanmean(value) for value, _ in seeds]))
-    return interval(mean, np.nanmean(replicas, axis=1), sum(int(np.isfinite(v).sum()) for v, _ in seeds))
+    return SeedResampler(clusters, draws, seed).mean(values)
+
+
+def ratio(top: Figure | None, bottom: Figure | None, tops: Floats, bottoms: Floats) -> Figure | None:
+    """``top / bottom`` with the percentile interval of their paired draws; None where the bottom is not above zero.
+
+    Draws whose bottom is not above zero have no ratio and are left out.
+    """
+    if top is None or bottom is None or bottom.value <= 0:
+        return None
+    quotients = np.divide(tops, bottoms, out=np.full(len(tops), np.nan), where=bottoms > 0)
+    return interval(top.value / bottom.value, quotients, min(top.n, bottom.n))
