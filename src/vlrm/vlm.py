@@ -51,6 +51,8 @@ class Vlm:
         self.tokenizer = processor.tokenizer
         self.tokenizer.padding_side = "left"
         self.image_token_id: int = model.config.image_token_id
+        added = self.tokenizer.added_tokens_decoder
+        self._special = [t.content for i, t in added.items() if t.special or i == self.image_token_id]
         self.shares_features = model.config.model_type in FEATURES_ONCE
 
     @staticmethod
@@ -88,8 +90,20 @@ class Vlm:
         return open_image(self.images / relative_path(reference, self.images))
 
     def text(self, messages: Messages, *, reply: bool) -> str:
-        """The conversation as text; with ``reply`` it ends where the assistant's next turn begins."""
-        return str(self.processor.apply_chat_template(messages, add_generation_prompt=reply, tokenize=False))
+        """The conversation as text; with ``reply`` it ends where the assistant's next turn begins.
+
+        A question, an answer or a label printed in an image is data: it cannot start a turn or place an image.
+        """
+        said = [turn | {"content": [self._as_data(part) for part in turn["content"]]} for turn in messages]
+        return str(self.processor.apply_chat_template(said, add_generation_prompt=reply, tokenize=False))
+
+    def _as_data(self, part: dict[str, Any]) -> dict[str, Any]:
+        text: str | None = part.get("text")
+        if text is None:
+            return part
+        for token in self._special:
+            text = text.replace(token, f"{token[:1]} {token[1:]}")
+        return part | {"text": text}
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids with the image as a single placeholder."""

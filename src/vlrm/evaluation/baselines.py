@@ -12,6 +12,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from vlrm.evaluation.bootstrap import DRAWS, Floats, Ints, Resampler
+from vlrm.evaluation.naming import named
 from vlrm.evaluation.outcomes import Outcomes, credit
 
 if TYPE_CHECKING:
@@ -106,4 +107,4 @@ def baseline_figures(
         "text_only_balanced": accuracy(text, balanced),
         "majority_verdict": accuracy(outcomes.verdict_margin(), original),
     }
-    return figures, balanced
+    return named(figures, outcomes.exam), balanced

@@ -10,6 +10,7 @@ import polars as pl
 from vlrm.evaluation.bootstrap import DRAWS, Floats, Resampler, paired_difference
 from vlrm.evaluation.calibration import calibration_error, fit_temperature
 from vlrm.evaluation.figures import Figure, Metrics
+from vlrm.evaluation.naming import named
 from vlrm.evaluation.outcomes import Outcomes, Readout, View, credit
 
 CONSISTENCY_SEEDS = 2
@@ -38,7 +39,8 @@ def evaluate(
     """All figures of one reward model.
 
     ``gate``: the same model's outcomes on the gate split, on which the temperature is fitted (1 without it).
-    ``balanced``: see :func:`item_values`. Accuracies count a tie as one half; consistency counts it as wrong.
+    ``balanced``: see :func:`item_values`. Accuracies count a tie as one half; consistency counts it as wrong. Where
+    evidence judged the exam, every figure's name says so (:mod:`vlrm.evaluation.naming`).
     """
     temperature = 1.0 if gate is None else fit_temperature(gate.margins(readout)[gate.original])
     resampler = Resampler(outcomes.clusters, draws, seed)
@@ -52,10 +54,10 @@ def evaluate(
     return Metrics(
         readout=readout,
         temperature=temperature,
-        figures=figures,
-        by_kind=_grouped("kind", exam, right, resampler),
-        by_part=_grouped("part", exam, right, resampler),
-        by_source=_grouped("source", exam, right, resampler),
+        figures=named(figures, exam),
+        by_kind=named(_grouped("kind", exam, right, resampler), exam),
+        by_part=named(_grouped("part", exam, right, resampler), exam),
+        by_source=named(_grouped("source", exam, right, resampler), exam),
     )
 
 
@@ -129,7 +131,7 @@ def gains(
     left = item_values(ours, readout, balanced)
     right = item_values(theirs, their_readout, balanced)
     found = {name: paired_difference(left[name], right[name], resampler) for name in left if name not in UNPAIRED}
-    return {name: figure for name, figure in found.items() if figure is not None}
+    return named({name: figure for name, figure in found.items() if figure is not None}, ours.exam)
 
 
 def quad_credit(outcomes: Outcomes, right: Floats) -> Floats:

@@ -15,9 +15,10 @@ from vlrm.evaluation.charts import (
     line_chart,
     waterfall_chart,
 )
+from vlrm.evaluation.naming import evidence_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from vlrm.evaluation.figures import Figure
     from vlrm.evaluation.report_data import ReportData, RoundReport
@@ -57,6 +58,14 @@ FLOORS = {
     "shorter": "shorter wins",
     "longer": "longer wins",
 }
+
+
+def _shown(data: ReportData, labels: Mapping[str, str]) -> dict[str, str]:
+    """Names of figures and their labels; those that evidence judged are shown under the names that say so."""
+    if not data.by_evidence:
+        return dict(labels)
+    names = [evidence_name(name) for name in labels]
+    return {name: name.replace("_", " ").capitalize() for name in names}
 
 
 @dataclass(frozen=True)
@@ -111,14 +120,14 @@ def _lead(data: ReportData) -> list[tuple[str, str, str]]:
         return []
     last = data.rounds[-1]
     tiles = []
-    for name in LEAD:
+    for name, label in _shown(data, {name: TABLE[name] for name in LEAD}).items():
         figure, gain = last.figure(name), data.gains.get(name)
         if figure is None:
             continue
         detail = f"{100 * figure.low:.0f}–{100 * figure.high:.0f} %"
         if gain is not None:
             detail += f", {100 * gain.value:+.1f} points on round 0"
-        tiles.append((TABLE[name], f"{100 * figure.value:.1f} %", detail))
+        tiles.append((label, f"{100 * figure.value:.1f} %", detail))
     if data.seconds is not None:
         memory = "" if data.peak_memory_mb is None else f"peak memory {data.peak_memory_mb / 1024:.1f} GiB"
         tiles.append(("Run time", f"{data.seconds / 60:.1f} min", memory))
@@ -132,13 +141,14 @@ def _table(data: ReportData) -> list[dict[str, Any]]:
     for label, field in (("Pairs offered", "pairs_offered"), ("Pairs kept", "pairs_kept")):
         cells = [{"value": f"{getattr(r, field):,}".replace(",", " "), "interval": ""} for r in data.rounds]
         rows.append({"label": label, "cells": cells, "gain": {"value": "", "interval": ""}, "direction": ""})
-    for name, label in TABLE.items():
+    without_gain = _shown(data, dict.fromkeys(NO_GAIN, ""))
+    for name, label in _shown(data, TABLE).items():
         figures = [one.figure(name) for one in data.rounds]
         if not any(figures):
             continue
         gain = data.gains.get(name)
         direction = ""
-        if gain is not None and name not in NO_GAIN:
+        if gain is not None and name not in without_gain:
             direction = "up" if gain.low > 0 else "down" if gain.high < 0 else ""
         shown = _cell(gain, "+") if gain is not None else {"value": "", "interval": ""}
         rows.append({"label": label, "cells": [_cell(f) for f in figures], "gain": shown, "direction": direction})
@@ -164,7 +174,7 @@ def _curve(data: ReportData) -> Section:
     if measured:
         series = {
             label: [(float(r.round), f.value, f.low, f.high) for r in measured if (f := r.figure(name)) is not None]
-            for name, label in CURVES.items()
+            for name, label in _shown(data, CURVES).items()
         }
         series = {label: points for label, points in series.items() if points}
         labels = {float(r.round): str(r.round) for r in measured}
@@ -195,7 +205,7 @@ def _groups(data: ReportData) -> Section:
     ):
         tables: list[dict[str, Figure]] = [getattr(one.metrics, attribute) for one in ends]
         labels = sorted({label for table in tables for label in table})
-        if labels:
+        if len(labels) > 1:
             rows = [Row(label.replace("_", " "), [_triple(t.get(label)) for t in tables]) for label in labels]
             charts.append(Chart(title, dot_chart(title, rows, names)))
     text = "Pair accuracy with 95 % intervals; the number on the right is the last round's."
@@ -205,17 +215,25 @@ def _groups(data: ReportData) -> Section:
 def _bias(data: ReportData) -> Section:
     ends, charts = _ends(data), []
     names = [f"round {one.round}" for one in ends]
-    rows = []
-    for view in ("blank", "swapped"):
-        for suffix, label in (("", ""), ("_single", ", single pairs"), ("_all", ", all pairs")):
-            values = [_triple(one.figure(f"{view}_image_accuracy{suffix}")) for one in ends]
-            if any(values):
-                rows.append(Row(f"{view}{label}", values))
+    without = {
+        f"{view}_image_accuracy{suffix}": f"{view}{label}"
+        for view in ("blank", "swapped")
+        for suffix, label in (("", ""), ("_single", ", single pairs"), ("_all", ", all pairs"))
+    }
+    rows = [
+        Row(label, values)
+        for name, label in _shown(data, without).items()
+        if any(values := [_triple(one.figure(name)) for one in ends])
+    ]
     if rows:
         svg = dot_chart("Accuracy without the right image", rows, names, band=(0.45, 0.55))
         caption = "The first row of each is the text-balanced subset: it should lie in the band, from either side."
         charts.append(Chart("Without the right image", svg, caption))
-    floors = [Row(label, [_triple(data.baselines[name])]) for name, label in FLOORS.items() if data.baselines.get(name)]
+    floors = [
+        Row(label, [_triple(data.baselines[name])])
+        for name, label in _shown(data, FLOORS).items()
+        if data.baselines.get(name)
+    ]
     if floors:
         svg = dot_chart("What no image is needed for", floors, ["floor"], band=(0.48, 0.52))
         caption = "1-2-gram logistic regression on pair differences, 5-fold by image; and the two rules of length."

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import base64
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -16,11 +16,16 @@ from vlrm.evaluation.calibration import reliability_bins
 from vlrm.evaluation.figures import Figure, Metrics
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from vlrm.evaluation.outcomes import Outcomes
 
 PICTURE_SIDE = 192
+TRUTH_UNKNOWN = (
+    "Truth is unknown about these images: every figure is agreement with the experts' evidence, which may err, on "
+    "pairs of which the evidence is sure."
+)
 
 
 class Refusals(BaseModel):
@@ -76,6 +81,8 @@ class ReportData(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    by_evidence: bool = False
+    """No truth is known: figures are agreement with the experts, and their names start with ``evidence_``."""
     title: str = "vlrm: rounds of a reward model"
     subtitle: str = ""
     notes: list[str] = Field(default_factory=list)
@@ -87,6 +94,13 @@ class ReportData(BaseModel):
     seconds: float | None = None
     peak_memory_mb: float | None = None
     champion: str | None = None
+
+
+def own_images_notes(own: Mapping[str, Any]) -> list[str]:
+    """What is said above the figures of a user's own images: how many came in, and how familiar they are."""
+    brought = f"{own['prompts']} prompts about {own['images']} images; {own['set_aside']} rows were set aside."
+    warning = own["familiarity"]["warning"]
+    return [brought, warning] if warning else [brought]
 
 
 def round_report(

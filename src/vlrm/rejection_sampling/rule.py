@@ -29,6 +29,7 @@ class Rule(BaseModel):
     length_low: float = Field(0.8, gt=0)
     length_high: float = Field(1.25, gt=0)
     budget: int = Field(1000, gt=0, description="pairs a round keeps at most")
+    least: int = Field(8, ge=1, description="a round that keeps fewer pairs ends: they are too few to learn from")
     hard_share: float = Field(0.5, ge=0, le=1)
     hard_below: float = Field(1.0, description="reward margins below this are hard; negative ones are wrong")
     quad_share: float = Field(0.5, ge=0, le=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +103,21 @@ def waterfall(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
             lines.append({"source": source, "test": test, "refused": refused[test], "left": left})
         lines.append({"source": source, "test": "kept", "refused": 0, "left": left})
     return pa.Table.from_pylist(lines, schema=WATERFALL)
+
+
+def shortage(selection: Selection, rule: Rule) -> str | None:
+    """One sentence when a round kept too few pairs to learn from: why, and what to do; None when it kept enough."""
+    kept, offered = selection.kept.num_rows, selection.all.num_rows
+    if kept >= rule.least:
+        return None
+    reasons = Counter(row["refused"] for row in selection.all.select(["refused"]).to_pylist() if row["refused"])
+    told = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in reasons.most_common(3))
+    return (
+        f"the round keeps {kept} of {offered} pairs on offer, fewer than rule.least={rule.least}"
+        + (f" (refused: {told})" if told else "")
+        + ": bring more images and questions, sample more answers (policy.candidates), or loosen the rule (rule.alpha, "
+        "rule.tau_default)."
+    )
 
 
 def _first_failed(row: Mapping[str, Any], rule: Rule, tau: float) -> str | None:

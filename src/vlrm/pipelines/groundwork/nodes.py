@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -16,9 +15,10 @@ from vlrm.claims.extract import extract_claims
 from vlrm.claims.reliability import Reliability
 from vlrm.claims.table import evidence_by_image, verify_responses
 from vlrm.claims.truth import holds
-from vlrm.errors import UserError
 from vlrm.evaluation.exam import ExamSizes, build_exam
 from vlrm.evaluation.labeller import exam_responses, with_experts
+from vlrm.evaluation.naming import judged_by_evidence
+from vlrm.evaluation.outcomes import frame_of
 from vlrm.experts.annotate import annotate_table
 from vlrm.experts.calibration import reliability_report
 from vlrm.experts.config import ExpertConfig, build_experts
@@ -26,35 +26,16 @@ from vlrm.pipelines.rm_training.nodes import SavedCritic
 from vlrm.pipelines.settings import Policy, World, image_store
 from vlrm.policy.local import row_seed
 from vlrm.progress import say, track
-from vlrm.prompts import deal, scenes_by_image, store_scene
+from vlrm.prompts import scenes_by_image, store_scene
 from vlrm.rejection_sampling.rule import Rule, calibrate_tau
 from vlrm.reward.model import RewardModel, Row
 from vlrm.reward.readout import zero_shot
 from vlrm.scenes.world import scenes
-from vlrm.schema import BROUGHT, EXAM, QUARANTINE, SCENES, seen_objects
-from vlrm.user_files import describe_folder, ingest, read_prompts
+from vlrm.schema import EXAM, SCENES, seen_objects
 from vlrm.vlm import Vlm
 
-log = logging.getLogger(__name__)
 CALIBRATION_SEED = 9_001
 """The scenes that calibrate the embedded experts are the same for every seed: they belong to the weights."""
-
-
-def bring(images: str | None, prompts: str | None, rounds: int, data: str) -> tuple[pa.Table, pa.Table]:
-    """The user's prompts with the split each belongs to (none for the embedded world), and the rows set aside."""
-    if images is None:
-        if prompts is not None:
-            raise UserError("prompts= was given without images=: name the folder that the prompts' images lie in.")
-        return BROUGHT.empty_table(), QUARANTINE.empty_table()
-    folder = Path(images).expanduser()
-    rows = read_prompts(Path(prompts).expanduser()) if prompts else describe_folder(folder)
-    good, quarantine = ingest(rows, folder, image_store(data), source=prompts or images)
-    if quarantine.num_rows:
-        first = quarantine.slice(0, 1).to_pylist()[0]
-        log.warning("%d of %d rows of %s were set aside; row %d: %s",
-                    quarantine.num_rows, len(rows), first["source"], first["row"], first["reason"])  # fmt: skip
-    dealt = deal(good["image_sha256"].to_pylist(), rounds)
-    return good.append_column("split", pa.array([dealt[sha] for sha in good["image_sha256"].to_pylist()])), quarantine
 
 
 def calibrate_experts(world: World, experts: list[ExpertConfig], data: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -113,17 +94,18 @@ def set_exam(
     report_prompts: pa.Table,
     report_scenes: pa.Table,
     report_candidates: pa.Table,
+    settled: pa.Table,
     gate_exam: ExamSizes,
     report_exam: ExamSizes,
     seed: int,
     data: str,
 ) -> tuple[pa.Table, pa.Table]:
-    """Gate and report pairs with exact truth (EXAM), and the truth of their images (SCENES)."""
-    if report_scenes.num_rows == 0:
-        raise UserError(
-            "images= gives no truth to set an exam from, and an exam judged by evidence is not built yet: leave "
-            "images= out to run the loop on the embedded world."
-        )
+    """Gate and report pairs with exact truth (EXAM), and the truth of their images (SCENES).
+
+    ``settled``: the pairs that evidence settled, where no truth is known; they are the exam then.
+    """
+    if settled.num_rows:
+        return settled, SCENES.empty_table()
     tables, truth = [], [gate_scenes, report_scenes]
     for split, prompts, known, candidates, sizes in (
         ("gate", gate_prompts, gate_scenes, gate_candidates, gate_exam),
@@ -146,7 +128,12 @@ def set_exam(
 
 
 def note_experts(exam: pa.Table, evidence: pa.Table, reliability: dict[str, Any]) -> pa.Table:
-    """EXAM with ``experts_right``: whether the evidence prefers the chosen side; null where it is silent."""
+    """EXAM with ``experts_right``: whether the evidence prefers the chosen side; null where it is silent.
+
+    An exam that the evidence itself judged cannot say where it errs: the column stays null.
+    """
+    if judged_by_evidence(frame_of(exam)):
+        return exam
     responses, prompts = exam_responses(exam)
     return with_experts(exam, verify_responses(responses, prompts, evidence, Reliability.from_json(reliability)))
 

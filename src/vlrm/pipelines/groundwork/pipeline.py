@@ -9,13 +9,13 @@ from vlrm.pipelines.critique_generation.nodes import edit, sample, verify, verif
 from vlrm.pipelines.expert_annotation.nodes import annotate, draw_split
 from vlrm.pipelines.expert_annotation.pipeline import SOURCE
 from vlrm.pipelines.groundwork.nodes import (
-    bring,
     calibrate_experts,
     calibrate_rule,
     choose_readout,
     note_experts,
     set_exam,
 )
+from vlrm.pipelines.groundwork.user_nodes import bring, look_at_images, settle_by_evidence
 from vlrm.pipelines.rejection_sampling.nodes import offer
 
 SAMPLING = ["params:policy", "params:seed", "params:data"]
@@ -34,6 +34,12 @@ def _files() -> list[Node]:
             ["params:images", "params:prompts", "params:rounds", "params:data"],
             ["brought", "quarantine"],
             name="bring_files",
+        ),
+        node(
+            look_at_images,
+            ["brought", "quarantine", "params:experts", "params:policy", "params:data"],
+            "summary_own_images",
+            name="look_at_images",
         ),
     ]
 
@@ -145,9 +151,17 @@ def _exam() -> list[Node]:
     return [
         *nodes,
         node(
+            settle_by_evidence,
+            [f"{split}_{what}" for split in ("gate", "report") for what in ("prompts", "candidates")]
+            + ["brought", "reliability", "rule_calibration", "params:rule", "params:counterfactuals"]
+            + ["params:gate_exam", "params:report_exam", "params:experts", "params:seed", "params:data"],
+            "exam_by_evidence",
+            name="settle_by_evidence",
+        ),
+        node(
             set_exam,
             [f"{split}_{what}" for split in ("gate", "report") for what in ("prompts", "scenes", "candidates")]
-            + ["params:gate_exam", "params:report_exam", "params:seed", "params:data"],
+            + ["exam_by_evidence", "params:gate_exam", "params:report_exam", "params:seed", "params:data"],
             ["exam_draft", "exam_scenes"],
             name="set_exam",
         ),

@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow as pa
 
 from vlrm.critiques.selection import as_target, select_critiques
+from vlrm.errors import UserError
 from vlrm.pipelines.settings import Policy, image_store
 from vlrm.progress import say
 from vlrm.rejection_sampling.offer import offer_pairs
 from vlrm.rejection_sampling.rule import Rule
-from vlrm.rejection_sampling.select import select_pairs
+from vlrm.rejection_sampling.select import select_pairs, shortage
 from vlrm.rejection_sampling.text_only import cross_fitted_margins
 from vlrm.reward.model import RewardModel, Row
 from vlrm.reward.scoring import score
@@ -57,6 +58,8 @@ def select(
         text_margin=cross_fitted_margins(offered, float(tau["tau"]), seed),
         seed=seed,
     )
+    if short := shortage(selection, rule):
+        raise UserError(short)
     return selection.kept, selection.all, selection.audit, selection.waterfall
 
 
