@@ -208,7 +208,7 @@ class LineageRunner(SequentialRunner):
 
 
 def _label(stage: Stage, place: str) -> str:
-    where = SETUP if stage.folder == SETUP else f"round {stage.folder}"
+    where = SETUP if stage.folder == SETUP else f"round {stage.folder.rpartition('/')[2]}"
     name = ".".join(part for part in stage.name.split(".") if not _ROUND.fullmatch(part))
     return f"[dim]{place:>7}[/dim]  {where:<9} {escape(name):<48}"
 

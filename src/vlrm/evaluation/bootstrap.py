@@ -139,19 +139,23 @@ class SeedResampler:
         """Draws of the mean over seeds of the mean over items; a seed without items (all NaN) is left out."""
         replicas = np.full(self.picks.shape, np.nan)
         for index, (resampler, value) in enumerate(zip(self.within, values, strict=True)):
-            replicas[self.picks == index] = resampler.draws_of_mean(np.asarray(value, dtype=np.float64))
+            replicas[self.picks == index] = resampler.draws_of_mean(value)
         known = np.isfinite(replicas)
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(np.where(known, replicas, 0.0).sum(axis=1) / known.sum(axis=1))
 
-    def mean(self, values: Sequence[Floats]) -> Figure | None:
-        """Mean over seeds of the mean over items with its interval; pass differences for a paired comparison."""
-        kept = [v[np.isfinite(v)] for v in (np.asarray(value, dtype=np.float64) for value in values)]
-        kept = [v for v in kept if len(v)]
+    def mean(self, values: Sequence[Floats], share: bool = True) -> Figure | None:
+        """Mean over seeds of the mean over items with its interval; ``share`` as in :meth:`Resampler.mean`."""
+        inside = [np.isfinite(value) for value in values]
+        kept = [value[rows] for value, rows in zip(values, inside, strict=True) if rows.any()]
         if not kept:
             return None
-        mean = float(np.mean([v.mean() for v in kept]))
-        return interval(mean, self.draws_of_mean(values), sum(map(len, kept)))
+        mean = float(np.mean([value.mean() for value in kept]))
+        figure = interval(mean, self.draws_of_mean(values), sum(map(len, kept)))
+        if share and mean in (0.0, 1.0) and all(value.min() == value.max() == mean for value in kept):
+            clusters = [np.unique(one.cluster[rows]) for one, rows in zip(self.within, inside, strict=True)]
+            return _certain(figure, clusters=sum(map(len, clusters)))
+        return figure
 
 
 def hierarchical_mean(
@@ -160,7 +164,8 @@ def hierarchical_mean(
     """One figure of :class:`SeedResampler`."""
     if not len(values):
         return None
-    return SeedResampler(clusters, draws, seed).mean(values)
+    floats = [np.asarray(value, dtype=np.float64) for value in values]
+    return SeedResampler(clusters, draws, seed).mean(floats)
 
 
 def ratio(top: Figure | None, bottom: Figure | None, tops: Floats, bottoms: Floats) -> Figure | None:

@@ -24,15 +24,17 @@ def configure(rounds: int, newest: int | None = None) -> None:
 
 
 def registered() -> dict[str, Pipeline]:
-    """``iterate`` (the default), and each stage alone for the newest finished round (the first when none
+    """``iterate`` (the default), ``ablate``, and each stage alone for the newest finished round (the first when none
     is)."""
+    from vlrm.pipelines.ablate.pipeline import create_pipeline as ablate
     from vlrm.pipelines.embedded_training.pipeline import create_pipeline as embedded_training
     from vlrm.pipelines.iterate.pipeline import create_pipeline
 
     loop = create_pipeline(_shape.rounds)
     number = min(_shape.newest or 1, _shape.rounds)
     alone = {stage: _stage(loop, f"round_{number:02d}.{stage}") for stage in STAGES}
-    return {"__default__": loop, "iterate": loop, "embedded_training": embedded_training(), **alone}
+    others = {"ablate": ablate(_shape.rounds), "embedded_training": embedded_training()}
+    return {"__default__": loop, "iterate": loop, **others, **alone}
 
 
 def _stage(loop: Pipeline, namespace: str) -> Pipeline:

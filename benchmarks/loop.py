@@ -1,0 +1,298 @@
+"""The loop benchmark: full runs on several seeds, the ablation on some of them, and figures over seeds.
+
+    python benchmarks/loop.py --seeds 5 --ablate-seeds 2 --jobs 2
+
+Every seed has a data folder of its own (FOLDER/seed-N): champions, caches and reports of seeds must not meet. A run
+that was interrupted goes on where it was, since finished stages are skipped by hash. The last line is the result as
+one JSON object; the same is written to benchmarks/results/loop.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+
+from vlrm.ablation.arms import ARMS
+from vlrm.ablation.compare import Ablations, compare, measure
+from vlrm.ablation.labels import label_rounds, pairs_of_arms
+from vlrm.ablation.summary import arms_table, labels_table, remarks
+from vlrm.evaluation.baselines import baseline_figures
+from vlrm.evaluation.outcomes import Outcomes, frame_of
+from vlrm.evaluation.over_seeds import FIGURES, SeedFigures, goals_reached, over_seeds, seed_run
+from vlrm.evaluation.summary import with_interval
+
+ROOT = Path(__file__).parents[1]
+RESULT = ROOT / "benchmarks" / "results" / "loop.json"
+VERSIONED = ("vlrm", "torch", "transformers", "peft", "kedro", "numpy", "scikit-learn")
+SAY_EVERY = 60.0
+
+
+@dataclass
+class Job:
+    """One ``kedro run`` of one seed."""
+
+    seed: int
+    pipeline: str
+    folder: Path
+    process: subprocess.Popen[bytes] | None = None
+    peak: int = 0
+
+    @property
+    def log(self) -> Path:
+        return self.folder / f"{self.pipeline}.log"
+
+    def start(self, arguments: argparse.Namespace) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        given = [f"data={self.folder}", f"experiment=bench-{self.seed}", f"seed={self.seed}", *arguments.params]
+        words = ["kedro", "run", "--pipelines", self.pipeline, "--params", ",".join(given)]
+        words += ["--env", arguments.env] if arguments.env else []
+        threads = 1 if arguments.jobs > 1 else (os.cpu_count() or 1)
+        environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1", "COLUMNS": "150"}
+        with self.log.open("wb") as log:
+            command = [sys.executable, "-m", *words]
+            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+
+    def watch(self) -> int | None:
+        """Note the memory of the process tree; the exit code once it has ended."""
+        assert self.process is not None  # noqa: S101
+        try:
+            root = psutil.Process(self.process.pid)
+            self.peak = max(self.peak, sum(map(_memory, [root, *root.children(recursive=True)])))
+        except psutil.NoSuchProcess:
+            pass
+        return self.process.poll()
+
+    def last_line(self) -> str:
+        lines = self.log.read_text("utf-8", errors="replace").splitlines() if self.log.exists() else []
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def _memory(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def run_all(arguments: argparse.Namespace, console: Console) -> None:
+    """Every seed's loop, then the ablation of the first seeds; at most ``--jobs`` at once."""
+    waiting = [Job(seed, "iterate", seed_folder(arguments, seed)) for seed in range(arguments.seeds)]
+    waiting += [Job(seed, "ablate", seed_folder(arguments, seed)) for seed in range(arguments.ablate_seeds)]
+    running: list[Job] = []
+    said = time.monotonic()
+    while waiting or running:
+        while len(running) < arguments.jobs and (job := _next(waiting, running)):
+            waiting.remove(job)
+            running.append(job)
+            job.start(arguments)
+            console.print(f"seed {job.seed}: {job.pipeline} started, log in {job.log}")
+        time.sleep(1.0)
+        for job in list(running):
+            code = job.watch()
+            if code is not None:
+                running.remove(job)
+                _ended(job, code, running, console)
+        if time.monotonic() - said >= SAY_EVERY:
+            said = time.monotonic()
+            for job in running:
+                console.print(f"seed {job.seed}: {job.pipeline}: {job.last_line()[:110]}", markup=False)
+
+
+def _next(waiting: list[Job], running: list[Job]) -> Job | None:
+    """The first job whose seed is free: two runs of one seed would wait for each other's lock."""
+    busy = {job.seed for job in running}
+    return next((job for job in waiting if job.seed not in busy), None)
+
+
+def _ended(job: Job, code: int, running: list[Job], console: Console) -> None:
+    if code:
+        for other in running:
+            if other.process is not None:
+                other.process.terminate()
+        raise SystemExit(
+            f"seed {job.seed}: {job.pipeline} failed ({job.last_line()}): read {job.log}, then run the same command "
+            "again; what is finished is kept."
+        )
+    memory = job.folder / "peak_memory.json"
+    known = json.loads(memory.read_text()) if memory.exists() else {}
+    # A run that found everything done says nothing about the memory of the work itself.
+    known[job.pipeline] = max(known.get(job.pipeline, 0.0), round(job.peak / 2**20, 1))
+    memory.write_text(json.dumps(known) + "\n")
+    console.print(f"seed {job.seed}: {job.pipeline} done")
+
+
+def seed_folder(arguments: argparse.Namespace, seed: int) -> Path:
+    return Path(arguments.data).resolve() / f"seed-{seed}"
+
+
+def line_of(arguments: argparse.Namespace, seed: int) -> Path:
+    return seed_folder(arguments, seed) / "rounds" / f"bench-{seed}"
+
+
+def report_part(exam: pa.Table, scores: Path) -> Outcomes:
+    items = pa.Table.from_pylist([row for row in exam.to_pylist() if row["split"] == "report"], exam.schema)
+    names, table = set(items["item_id"].to_pylist()), pq.read_table(scores)
+    said = [row for row in table.to_pylist() if row["item_id"] in names]
+    return Outcomes.read(items, pa.Table.from_pylist(said, table.schema))
+
+
+def loop_figures(arguments: argparse.Namespace) -> SeedFigures:
+    """The full loop over all seeds."""
+    runs = []
+    for seed in range(arguments.seeds):
+        line = line_of(arguments, seed)
+        exam = pq.read_table(line / "00" / "exam.parquet")
+        rounds = []
+        for folder in sorted(line.glob("[0-9][0-9]")):
+            metrics = json.loads((folder / "metrics.json").read_text("utf-8"))["metrics"]
+            rounds.append((report_part(exam, folder / "scores.parquet"), metrics["readout"]))
+        runs.append(seed_run(rounds, baseline_figures(rounds[-1][0], seed=seed)[1]))
+    return over_seeds(runs)
+
+
+def ablation_figures(arguments: argparse.Namespace) -> Ablations | None:
+    """The arms over the seeds that have them."""
+    measured, labels, last = [], [], Path()
+    for seed in range(arguments.ablate_seeds):
+        line = line_of(arguments, seed)
+        exam, last = pq.read_table(line / "00" / "exam.parquet"), sorted(line.glob("[0-9][0-9]"))[-1]
+        zero, full = (report_part(exam, folder / "scores.parquet") for folder in (line / "00", last))
+        # An arm has scores in the one round that it ended with.
+        arms = {name: report_part(exam, next((line / "ablation" / name).glob("*/scores.parquet"))) for name in ARMS}
+        measured.append(measure(zero, full, arms, baseline_figures(full, seed=seed)[1]))
+        labels.append(frame_of(pq.read_table(line / "ablation" / "labels.parquet")))
+    if not measured:
+        return None
+    checked = label_rounds(labels)
+    return compare(measured, rounds=int(last.name), pairs=pairs_of_arms(checked), labels=checked)
+
+
+def costs(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Seconds of work and peak memory of every run. The seconds are the stages' own, so that a resumed run counts."""
+    found = []
+    for seed in range(arguments.seeds):
+        spent = {"iterate": 0.0, "ablate": 0.0}
+        for manifest in line_of(arguments, seed).glob("**/manifest.json"):
+            for name, stage in json.loads(manifest.read_text("utf-8"))["stages"].items():
+                spent["ablate" if name.startswith("ablation.") else "iterate"] += stage["seconds"]
+        peaks = json.loads((seed_folder(arguments, seed) / "peak_memory.json").read_text())
+        found += [
+            {"seed": seed, "pipeline": name, "seconds": round(seconds, 1), "peak_memory_mb": peaks.get(name)}
+            for name, seconds in spent.items()
+            if seconds
+        ]
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    info = Path("/proc/cpuinfo")
+    models = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+    return {
+        "cpu": models[0] if models else platform.processor(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "system": platform.platform(),
+    }
+
+
+def versions() -> dict[str, str]:
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in VERSIONED}
+
+
+def commit() -> str | None:
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(ROOT), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--", "src", "kernels") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def show(found: SeedFigures, arms: Ablations | None, result: dict[str, Any], console: Console) -> None:
+    table = Table(title=f"The loop over {found.seeds} seeds, report split, % (95 % interval)", title_justify="left")
+    table.add_column("figure")
+    for number in range(len(found.rounds)):
+        table.add_column(f"round {number}", justify="right")
+    table.add_column("gain, points", justify="right")
+    for name in FIGURES:
+        cells = [figures.get(name) for figures in found.rounds]
+        shown = [with_interval(cell.model_dump() if cell else None) for cell in cells]
+        gain = found.gains.get(name)
+        told = f"{100 * gain.value:+.1f} ({100 * gain.low:+.1f} to {100 * gain.high:+.1f})" if gain else "-"
+        table.add_row(name.replace("_", " "), *shown, told)
+    console.print(table)
+    goals = Table(title="Goals", title_justify="left")
+    for title in ("goal", "measured", "met"):
+        goals.add_column(title)
+    for one in result["goals"]:
+        goals.add_row(one["goal"], with_interval(one["measured"]), "yes" if one["met"] else "no")
+    console.print(goals)
+    if arms is not None:
+        console.print(arms_table(arms))
+        console.print(labels_table(arms.labels))
+        for remark in remarks(arms):
+            console.print(remark)
+    spent = Table(title="Runs", title_justify="left")
+    for title in ("seed", "pipeline", "seconds", "peak memory, MB"):
+        spent.add_column(title, justify="right")
+    for run in result["runs"]:
+        spent.add_row(*(str(run[key]) for key in ("seed", "pipeline", "seconds", "peak_memory_mb")))
+    console.print(spent)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=5, help="full runs, of seeds 0..N-1")
+    parser.add_argument("--ablate-seeds", type=int, default=2, help="seeds that the ablation runs on as well")
+    parser.add_argument("--jobs", type=int, default=1, choices=(1, 2), help="runs at once; with 2 each has one thread")
+    parser.add_argument("--data", default="data/bench", help="folder of the runs")
+    parser.add_argument("--env", help="Kedro environment, such as ci for small runs")
+    parser.add_argument("--params", nargs="*", default=[], metavar="KEY=VALUE", help="more parameters of every run")
+    parser.add_argument("--out", type=Path, default=RESULT, help="where the result is written")
+    arguments = parser.parse_args()
+    if not 1 <= arguments.seeds or not 0 <= arguments.ablate_seeds <= arguments.seeds:
+        parser.error("--seeds must be at least 1, and --ablate-seeds between 0 and --seeds")
+    return arguments
+
+
+def main() -> None:
+    arguments, began = parse(), time.monotonic()
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console = Console(highlight=False, soft_wrap=True, width=170)
+    run_all(arguments, console)
+    found, arms = loop_figures(arguments), ablation_figures(arguments)
+    result = {
+        "benchmark": "loop", "env": arguments.env or "base", "params": arguments.params, "jobs": arguments.jobs,
+        "machine": machine(), "versions": versions(), "commit": commit(),
+        "loop": found.model_dump(), "goals": [one.model_dump() for one in goals_reached(found)],
+        "ablations": arms.model_dump() if arms else None,
+        "runs": costs(arguments), "wall_seconds": round(time.monotonic() - began, 1),
+    }  # fmt: skip
+    show(found, arms, result, console)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps(result, indent=2, sort_keys=True) + "\n")
+    console.print(f"Result    {arguments.out}")
+    print(json.dumps(result, sort_keys=True))
+
+
+if __name__ == "__main__":
+    main()

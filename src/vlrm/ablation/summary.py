@@ -1,0 +1,92 @@
+"""How an ablation run ends: the arms beside the full loop, and label errors by round, as terminal tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from vlrm.ablation.compare import HEADLINE
+from vlrm.evaluation.summary import with_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vlrm.ablation.compare import Ablations, Figures
+    from vlrm.ablation.labels import LabelRound
+    from vlrm.evaluation.figures import Figure
+
+COLUMNS = {
+    "hallucination_accuracy": "pair accuracy",
+    "quad_accuracy": "quads",
+    "organic_accuracy": "organic",
+    "prior_breaking_accuracy": "prior-breaking",
+    "blank_image_accuracy": "blank image",
+}
+COMPARED = ("full", "self_labelled")
+"""Whose label errors stand side by side: with experts and without."""
+ERROR = "label_error"
+
+
+def arms_table(found: Ablations) -> Table:
+    """One line an arm: its figures in percent, and how far it is from the full loop, in points."""
+    title = "Arms beside the full loop, plain reading of the report split, % (95 % interval)"
+    table = Table(title=title, title_justify="left")
+    table.add_column("arm")
+    table.add_column("pairs", justify="right")
+    for label in COLUMNS.values():
+        table.add_column(label, justify="right")
+    table.add_column("minus full, points", justify="right")
+    table.add_row("round 0", "-", *_cells(found.round_zero), _points(found.gain[HEADLINE], sign=-1))
+    table.add_row("full loop", str(found.pairs), *_cells(found.full), "", end_section=True)
+    for place, arm in enumerate(found.arms):
+        last = place + 1 == len(found.arms) or found.arms[place + 1].role != arm.role
+        pairs = "-" if arm.pairs is None else str(arm.pairs)
+        difference = _points(arm.against_full[HEADLINE])
+        table.add_row(f"{arm.name} ({arm.role})", pairs, *_cells(arm.figures), difference, end_section=last)
+    return table
+
+
+def labels_table(labels: Sequence[LabelRound]) -> Table:
+    """Label error by round with experts and without, in percent."""
+    table = Table(title="Kept pairs whose label exact truth contradicts, % (95 % interval)", title_justify="left")
+    table.add_column("round", justify="right")
+    for title in ("with experts", "self-labelled"):
+        table.add_column(title, justify="right")
+    by_place = {(one.arm, one.round): one for one in labels}
+    for number in sorted({one.round for one in labels if one.arm in COMPARED}):
+        cells = [by_place.get((arm, number)) for arm in COMPARED]
+        table.add_row(str(number), *("-" if one is None else _percent(one.figures.get(ERROR)) for one in cells))
+    return table
+
+
+def remarks(found: Ablations) -> list[str]:
+    """What a reader should not have to look for: the gap recovered, and ablations that do not lose."""
+    said = []
+    gap = found.gap_recovered.get(HEADLINE)
+    if gap is not None:
+        said.append(
+            f"Gap recovered, (full - round 0) / (exact labels - round 0): "
+            f"{gap.value:.2f} ({gap.low:.2f} to {gap.high:.2f})"
+        )
+    elif "exact_labels" in {arm.name for arm in found.arms}:
+        said.append("Gap recovered: undefined, because exact labels did not improve on round 0.")
+    even = [arm.name for arm in found.arms if arm.role == "ablation" and arm.loses is False]
+    if even:
+        said.append(f"Not clearly below the full loop in pair accuracy: {', '.join(even)}.")
+    return said
+
+
+def _cells(figures: Figures) -> list[str]:
+    return [_percent(figures.get(name)) for name in COLUMNS]
+
+
+def _percent(figure: Figure | None) -> str:
+    return with_interval(figure.model_dump() if figure is not None else None)
+
+
+def _points(figure: Figure | None, sign: int = 1) -> str:
+    if figure is None:
+        return "-"
+    low, high = sorted((sign * figure.low, sign * figure.high))
+    return f"{sign * 100 * figure.value:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"

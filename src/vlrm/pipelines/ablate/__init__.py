@@ -1,0 +1,1 @@
+"""The ablation: every arm on the loop's own candidates, evidence, critiques and offered pairs."""
