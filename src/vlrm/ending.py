@@ -1,4 +1,4 @@
-"""How a command ends: the table of rounds, and where the results are."""
+"""How a command ends: the table of rounds, the arms of an ablation, and where the results are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 from rich.console import Console
+from rich.markup import escape
 
+from vlrm.ablation.compare import Ablations
+from vlrm.ablation.summary import arms_table, labels_table, remarks
 from vlrm.evaluation.summary import terminal_table
 
 if TYPE_CHECKING:
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
 
 SUMMARY, REPORT = "iterate_summary", "report"
+ABLATIONS, ABLATION_REPORT = "ablation_summary", "ablation_report"
+QUARANTINE = "round_00.quarantine"
 MLFLOW_STORE = "mlflow.db"
 WIDE = 150
 """Columns of a log file, which no terminal limits: every interval on its round's line."""
@@ -32,7 +37,11 @@ class EndingHooks:
         if SUMMARY in outputs and catalog.exists(SUMMARY):
             summary = catalog.load(SUMMARY)
             console.print(terminal_table(summary["rounds"]))
+            if own := summary.get("own_images"):
+                _own_images(console, own, _path(catalog, QUARANTINE))
             _places(console, summary, Path(_path(catalog, REPORT)), Path(_path(catalog, SUMMARY)))
+            if ABLATIONS in outputs and catalog.exists(ABLATIONS):
+                _ablations(console, catalog)
         elif folders := sorted({str(Path(path).parent) for name in outputs if (path := _path(catalog, name))}):
             console.print(f"Results are in {', '.join(folders)}")
 
@@ -41,11 +50,38 @@ def _path(catalog: DataCatalog, name: str) -> Any:
     return getattr(catalog.get(name), "path", None)
 
 
+def _ablations(console: Console, catalog: DataCatalog) -> None:
+    found = Ablations.model_validate(catalog.load(ABLATIONS))
+    console.print(arms_table(found))
+    console.print(labels_table(found.labels))
+    for remark in remarks(found):
+        console.print(remark)
+    console.print(f"Ablation  {_path(catalog, ABLATION_REPORT)}")
+    console.print(f"Figures   {_path(catalog, ABLATIONS)}")
+
+
+def _own_images(console: Console, own: dict[str, Any], quarantine: Any) -> None:
+    """What came of the user's files: how many rows were set aside and where they are listed, and any warning."""
+    console.print(f"Prompts   {own['prompts']} about {own['images']} images")
+    if own["set_aside"]:
+        console.print(f"Set aside {own['set_aside']} rows, each with its reason: {quarantine}")
+    if own["familiarity"]["warning"]:
+        console.print(f"[yellow]Warning   {escape(own['familiarity']['warning'])}[/yellow]")
+
+
+def _champion(summary: dict[str, Any]) -> str:
+    """The champion, and where this run did not change it, why."""
+    champion, promotion = summary["champion"], summary.get("promotion") or {"promote": bool(summary["champion"])}
+    if promotion["promote"]:
+        return str(champion)
+    why = "; ".join(promotion.get("reasons", ()))
+    return f"{champion} stays: {why}" if champion else f"none yet: {why}"
+
+
 def _places(console: Console, summary: dict[str, Any], report: Path, figures: Path) -> None:
     store = report.parent.parent / MLFLOW_STORE
-    champion = summary["champion"] or "none yet: the gate split did not prefer the challenger (see the report)"
     console.print(f"Report    {report}")
     console.print(f"Figures   {figures}")
     console.print(f"MLflow    sqlite:///{store}  (make mlflow)")
-    console.print(f"Champion  {champion}")
+    console.print(f"Champion  {_champion(summary)}")
     console.print(f"{summary['seconds']:.0f} s, peak memory {summary['peak_memory_mb']:.0f} MB")

@@ -95,7 +95,7 @@ def _self_labelled(rounds: int) -> list[Node]:
     for n in _own_rounds(arm, rounds):
         source = f"round_{n:02d}" if n <= rounds else f"ablation.{arm}.round_{n:02d}"
         if n > rounds:
-            drawn = [f"{source}.{what}" for what in ("prompts", "scenes", "quarantine")]
+            drawn = [f"{source}.{what}" for what in ("prompts", "scenes")]
             nodes += [
                 _node(arm, n, draw_split(f"round {n}"), SOURCE, drawn, "draw_prompts"),
                 _node(arm, n, sample, [f"{source}.prompts", *MODEL], f"{source}.candidates", "sample_candidates"),
