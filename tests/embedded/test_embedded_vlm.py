@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ import torch
 from safetensors.torch import load_file
 
 from vlrm import chat
-from vlrm.embedded.corpus import flatten
-from vlrm.embedded.data import draw_scenes, render_small, to_pixels
+from vlrm.embedded.build import END
+from vlrm.embedded.corpus import flatten, write_rows
+from vlrm.embedded.data import draw_scenes, label_more, render_small, to_pixels
+from vlrm.embedded.tower import CELLS, SceneTower, SceneTowerConfig
 from vlrm.embedded.train import VlmTraining, train_vlm
 from vlrm.scenes.render import render
 
@@ -26,6 +29,39 @@ def test_training_pixels_are_the_processors(tiny):
     trained_on = to_pixels(np.stack([render_small(scene)]))
     seen = tiny[0].processor.image_processor(images=[render(scene)], return_tensors="pt")["pixel_values"]
     torch.testing.assert_close(trained_on, seen, atol=1e-5, rtol=0)
+
+
+def test_image_tokens_are_the_surest_cells_objects_first_in_reading_order():
+    tower = SceneTower(SceneTowerConfig(tokens=4))
+    with torch.no_grad():
+        tower.gate.weight.zero_()[0, 0] = 8.0
+        tower.gate.bias.fill_(-4.0)
+    cells = torch.zeros(1, CELLS, CELLS, 96)
+    cells[0, 5, 1, 0], cells[0, 2, 6, 0] = 1.0, 2.0
+    tokens = tower.select(cells)[0]
+    rows, columns = tokens[:, 96 : 96 + CELLS], tokens[:, 96 + CELLS :]
+    assert tokens.shape == (4, 96 + 2 * CELLS)
+    assert [int(rows[i].argmax()) for i in (0, 1)] == [2, 5]
+    assert [int(columns[i].argmax()) for i in (0, 1)] == [6, 1]
+    assert tokens[2:].abs().max() < 0.05  # what holds no object is faded out
+
+
+def test_more_labels_change_nothing_else():
+    drawn = draw_scenes(3, 30)
+    labelled = label_more(drawn, 3)
+    assert sum(o.text is not None for s in labelled for o in s.objects) > sum(
+        o.text is not None for s in drawn for o in s.objects
+    )
+    assert all(o.text is None for s in labelled for o in s.objects if o.size == "small")
+    without = [[replace(o, text=None) for o in s.objects] for s in drawn]
+    assert [[replace(o, text=None) for o in s.objects] for s in labelled] == without
+
+
+def test_half_of_the_responses_to_judge_hold_a_falsehood():
+    rows = write_rows(draw_scenes(5, 60), 12, 5, noise=0.0)
+    said = [row.target for row in rows if row.target in (f"{chat.YES}{END}", f"{chat.NO}{END}")]
+    share = said.count(chat.YES + END) / len(said)
+    assert 0.4 < share < 0.62
 
 
 def test_shipped_weights_are_small_and_say_where_they_come_from():

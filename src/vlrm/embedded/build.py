@@ -14,7 +14,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from vlrm.embedded.tower import SceneTowerConfig
+from vlrm.embedded.tower import CELLS, SceneTowerConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,7 +56,7 @@ def build_processor(texts: Iterable[str], image_size: int = 128, vocabulary: int
     return LlavaProcessor(
         image_processor=image_processor,
         tokenizer=tokenizer,
-        patch_size=image_size // 4,
+        patch_size=image_size // CELLS,
         vision_feature_select_strategy="full",
         chat_template=CHAT_TEMPLATE,
         image_token=IMAGE,
@@ -72,11 +72,12 @@ def build_model(processor: LlavaProcessor) -> LlavaForConditionalGeneration:
         num_attention_heads=4, num_key_value_heads=4, max_position_embeddings=2048, tie_word_embeddings=True,
         pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id, bos_token_id=None,
     )  # fmt: skip
+    vision = SceneTowerConfig()
     config = LlavaConfig(
-        vision_config=SceneTowerConfig(),
+        vision_config=vision,
         text_config=text,
         image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
-        image_seq_length=16,
+        image_seq_length=vision.tokens,
         vision_feature_layer=-1,
         vision_feature_select_strategy="full",
         tie_word_embeddings=True,

@@ -16,7 +16,8 @@ from vlrm.claims.extract import extract_claims
 from vlrm.claims.truth import holds
 from vlrm.critiques import grammar
 from vlrm.embedded.build import ASSISTANT, END, IMAGE, USER
-from vlrm.scenes.questions import Question, answer, ask
+from vlrm.embedded.tower import CELLS
+from vlrm.scenes.questions import KINDS, Question, answer, ask
 from vlrm.scenes.world import (
     COLOURS,
     LABELS,
@@ -36,9 +37,14 @@ if TYPE_CHECKING:
 NOISE = 0.6
 TASKS = ("answer", "verify", "criticise")
 TASK_SHARES = (0.62, 0.19, 0.19)
+JUDGING_SHARES = (0.4, 0.25, 0.35)
+"""Checking what was said against what is seen takes longer to learn than saying it, so it is practised again last."""
+JUDGING_KINDS = (0.28, 0.24, 0.18, 0.1, 0.15, 0.05)
+"""Shares of the questions then, in the order of KINDS."""
+FALSE_TRIES = 6
 LIST = "List everything."
-GRID = 4
-"""Image tokens a side."""
+SHORT_WEIGHT = 2.0
+"""Weight of the tokens of an answer to a question about one thing."""
 YES_WEIGHT = 4.0
 """Weight of a yes or no token: one token must not drown among forty of a description."""
 
@@ -62,13 +68,15 @@ def flatten(messages: chat.Messages) -> str:
     return "".join(parts) + ASSISTANT
 
 
-def write_rows(drawn: list[Scene], per_image: int, seed: int, noise: float = NOISE) -> list[Row]:
-    """``per_image`` conversations about each scene."""
+def write_rows(
+    drawn: list[Scene], per_image: int, seed: int, noise: float = NOISE, *, judging: bool = False
+) -> list[Row]:
+    """``per_image`` conversations about each scene; ``judging``: more of them verify and criticise."""
     rng = np.random.default_rng(seed)
     rows = []
     for index, scene in enumerate(drawn):
         for _ in range(per_image):
-            row = _write_row(index, scene, rng, noise)
+            row = _write_row(index, scene, rng, noise, judging)
             if row is not None:
                 rows.append(row)
     return rows
@@ -86,18 +94,14 @@ def list_rows(drawn: list[Scene], per_image: int, seed: int, noise: float = NOIS
     return rows
 
 
-def _write_row(index: int, scene: Scene, rng: np.random.Generator, noise: float) -> Row | None:
+def _write_row(index: int, scene: Scene, rng: np.random.Generator, noise: float, judging: bool) -> Row | None:
     told = as_web_writes(scene, rng, noise)
-    question = ask(told, rng)
-    task = str(rng.choice(TASKS, p=TASK_SHARES))
+    question = ask(told, rng, str(rng.choice(KINDS, p=JUDGING_KINDS)) if judging else None)
+    task = str(rng.choice(TASKS, p=JUDGING_SHARES if judging else TASK_SHARES))
     if task == "answer":
-        return Row(index, flatten(chat.ask(question.text)), answer(question, told, rng) + END)
-    source = told
-    if rng.random() < 0.5:
-        source = mutate(told, question, rng) or told
-    response = answer(question, source, rng)
-    seen = told.seen()
-    judged = [(claim, holds(claim, seen)) for claim in extract_claims(response, question.text)]
+        weight = 1.0 if question.kind == "description" else SHORT_WEIGHT
+        return Row(index, flatten(chat.ask(question.text)), answer(question, told, rng) + END, weight)
+    response, judged = _response_to_judge(told, question, rng)
     if not judged:
         return None
     if task == "criticise":
@@ -108,6 +112,20 @@ def _write_row(index: int, scene: Scene, rng: np.random.Generator, noise: float)
     messages = chat.verify(question.text, response, shown, int(rng.integers(len(chat.VERIFY))))
     verdict = chat.YES if all(true for _, true in judged) else chat.NO
     return Row(index, flatten(messages), verdict + END, YES_WEIGHT)
+
+
+def _response_to_judge(
+    told: Scene, question: Question, rng: np.random.Generator
+) -> tuple[str, list[tuple[Claim, bool]]]:
+    """A response and its claims with whether each holds; as many responses hold a falsehood as do not."""
+    seen, false = told.seen(), bool(rng.random() < 0.5)
+    for _ in range(FALSE_TRIES):
+        source = (mutate(told, question, rng) or told) if false else told
+        response = answer(question, source, rng)
+        judged = [(claim, holds(claim, seen)) for claim in extract_claims(response, question.text)]
+        if not false or not all(true for _, true in judged):
+            break
+    return response, judged
 
 
 def _critique_row(
@@ -127,7 +145,7 @@ def _critique_row(
 
 def _in_reading_order(scene: Scene) -> Scene:
     # The order of the image tokens: to sort by anything else would have to be learned before looking could be.
-    key = {o: (int(o.y * GRID), int(o.x * GRID), o.y, o.x) for o in scene.objects}
+    key = {o: (int(o.y * CELLS), int(o.x * CELLS), o.y, o.x) for o in scene.objects}
     return Scene(tuple(sorted(scene.objects, key=key.__getitem__)), scene.seed)
 
 

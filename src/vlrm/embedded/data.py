@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -11,10 +12,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from vlrm.embedded.tower import CELLS
 from vlrm.scenes.render import render
-from vlrm.scenes.world import COLOURS, LABELS, PATTERNS, SHAPES, SIZES, Scene, scenes
+from vlrm.scenes.world import COLOURS, LABELS, PATTERNS, SHAPES, SIZES, Scene, SceneObject, scenes
 
-CELLS = 8
 DENSE = {
     "shape": len(SHAPES),
     "colour": len(COLOURS),
@@ -34,6 +35,20 @@ NAMES = {
 
 def draw_scenes(seed: int, number: int) -> list[Scene]:
     return list(islice(scenes(seed), number))
+
+
+def label_more(drawn: list[Scene], seed: int, share: float = 0.5) -> list[Scene]:
+    """The scenes with a printed label on about ``share`` of the objects large enough for one.
+
+    Sixteen labels on a sixth of all objects are too few for a tower to learn to read within minutes.
+    """
+    rng = np.random.default_rng(seed)
+    return [Scene(tuple(_labelled(o, rng, share) for o in scene.objects), scene.seed) for scene in drawn]
+
+
+def _labelled(thing: SceneObject, rng: np.random.Generator, share: float) -> SceneObject:
+    more = thing.size != "small" and thing.text is None and rng.random() < share
+    return replace(thing, text=str(rng.choice(LABELS))) if more else thing
 
 
 def render_small(scene: Scene, side: int = 128) -> np.ndarray:

@@ -12,15 +12,16 @@ from pydantic import BaseModel, ConfigDict
 
 from vlrm.embedded.build import build_model, build_processor
 from vlrm.embedded.corpus import list_rows, write_rows
-from vlrm.embedded.data import data_hash, dense_targets, draw_scenes, render_all
+from vlrm.embedded.data import data_hash, dense_targets, draw_scenes, label_more, render_all
 from vlrm.embedded.train_language import encode_rows, train_language
-from vlrm.embedded.train_tower import cell_features, train_tower
+from vlrm.embedded.train_tower import image_tokens, train_tower
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from vlrm.embedded.tower import SceneTower
 
+TOKENIZER_ROWS = 60_000
 Progress = Callable[[str], None]
 
 
@@ -30,42 +31,40 @@ class VlmTraining(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     seed: int = 101
-    scenes: int = 12_000
+    scenes: int = 16_000
     validation_scenes: int = 600
-    tower_epochs: int = 4
-    lists_per_scene: int = 3
-    conversations_per_scene: int = 8
+    tower_epochs: int = 8
+    lists_per_scene: int = 2
+    conversations_per_scene: int = 12
     language_epochs: int = 1
     noise: float = 0.6
-    batch_tokens: int = 2500
+    batch_tokens: int = 3000
 
 
 def train_vlm(folder: Path, settings: VlmTraining, progress: Progress = print) -> dict[str, float | str | int]:
     """Train, save to ``folder`` with its provenance in ``training.json``, and return the validation figures."""
     random.seed(settings.seed)
     torch.manual_seed(settings.seed)
-    drawn = draw_scenes(settings.seed, settings.scenes)
+    drawn = label_more(draw_scenes(settings.seed, settings.scenes), settings.seed)
     held_out = draw_scenes(settings.seed + 1, settings.validation_scenes)
     progress(f"rendering {len(drawn) + len(held_out)} scenes")
     images, held_out_images = render_all(drawn), render_all(held_out)
     lists = list_rows(drawn, settings.lists_per_scene, settings.seed, settings.noise)
     rows = write_rows(drawn, settings.conversations_per_scene, settings.seed, settings.noise)
-    rows += list_rows(drawn, 1, settings.seed + 2, settings.noise)
     held_out_rows = write_rows(held_out, 3, settings.seed + 1, settings.noise)
-    processor = build_processor(f"{row.context} {row.target}" for row in lists + rows)
+    processor = build_processor(f"{row.context} {row.target}" for row in (lists + rows)[:TOKENIZER_ROWS])
     model = build_model(processor)
     tower: SceneTower = model.model.vision_tower
     dense = train_tower(
         tower, images, dense_targets(drawn), (held_out_images, dense_targets(held_out)),
         epochs=settings.tower_epochs, seed=settings.seed, progress=progress,
     )  # fmt: skip
-    cells = cell_features(tower, images).half()
-    held_out_cells = cell_features(tower, held_out_images).half()
-    exam = (encode_rows(held_out_rows, processor.tokenizer), held_out_cells)
+    seen = image_tokens(tower, images)
+    exam = (encode_rows(held_out_rows, processor.tokenizer, tower.config.tokens), image_tokens(tower, held_out_images))
     # Dense lists first: a model that cannot look yet learns from free captions only what is usual.
     for order, part in enumerate((lists, rows)):
         language = train_language(
-            model, encode_rows(part, processor.tokenizer), cells, exam,
+            model, encode_rows(part, processor.tokenizer, tower.config.tokens), seen, exam,
             epochs=settings.language_epochs, tokens=settings.batch_tokens, seed=settings.seed + order,
             progress=progress,
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Stage two of the embedded VLM: captions, questions, verifications and critiques over the frozen tower's cells."""
+"""Stage two of the embedded VLM: captions, questions, verifications and critiques over the frozen tower's tokens."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from vlrm.embedded.build import IMAGE
+
 if TYPE_CHECKING:
     from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
     from vlrm.embedded.corpus import Row
 
 Progress = Callable[[str], None]
-IMAGE_TOKENS = 16
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class Encoded:
     weights: np.ndarray
 
 
-def encode_rows(rows: list[Row], tokenizer: PreTrainedTokenizerFast, image_token: str = "<image>") -> Encoded:  # noqa: S107
-    contexts = tokenizer([row.context.replace(image_token, image_token * IMAGE_TOKENS) for row in rows])["input_ids"]
+def encode_rows(rows: list[Row], tokenizer: PreTrainedTokenizerFast, image_tokens: int) -> Encoded:
+    contexts = tokenizer([row.context.replace(IMAGE, IMAGE * image_tokens) for row in rows])["input_ids"]
     targets = tokenizer([row.target for row in rows])["input_ids"]
     return Encoded(
         [a + b for a, b in zip(contexts, targets, strict=True)],
@@ -57,9 +58,12 @@ def batches(encoded: Encoded, tokens: int, rng: np.random.Generator) -> Iterator
 
 
 def batch_loss(
-    model: LlavaForConditionalGeneration, encoded: Encoded, rows: np.ndarray, cells: Tensor
+    model: LlavaForConditionalGeneration, encoded: Encoded, rows: np.ndarray, seen: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Weighted mean cross-entropy over target tokens, and the plain mean per row (R,)."""
+    """Weighted mean cross-entropy over target tokens, and the plain mean per row (R,).
+
+    ``seen``: the tower's tokens of every image, (N, tokens, hidden_size).
+    """
     longest = max(len(encoded.ids[r]) for r in rows)
     ids = torch.zeros(len(rows), longest, dtype=torch.long)
     target = torch.zeros(len(rows), longest, dtype=torch.bool)
@@ -67,14 +71,13 @@ def batch_loss(
         length = len(encoded.ids[r])
         ids[i, :length] = torch.tensor(encoded.ids[r])
         target[i, encoded.starts[r] : length] = True
-    tower, projector = model.model.vision_tower, model.model.multi_modal_projector
-    image = projector(tower.fold(tower.objects(cells[encoded.images[rows]].float())) + tower.position)
+    image = model.model.multi_modal_projector(seen[encoded.images[rows]])
     embedded = model.get_input_embeddings()(ids)
     mask = (ids == model.config.image_token_id)[..., None].expand_as(embedded)
     embedded = embedded.masked_scatter(mask, image.to(embedded.dtype))
     hidden = model.model.language_model(inputs_embeds=embedded, use_cache=False).last_hidden_state
     wanted = target[:, 1:]
-    logits = model.lm_head(hidden[:, :-1][wanted])
+    logits = model.lm_head(hidden[:, :-1][wanted]).float()
     losses = functional.cross_entropy(logits, ids[:, 1:][wanted], reduction="none")
     owner = wanted.nonzero()[:, 0]
     weight = torch.from_numpy(encoded.weights[rows])[owner]
@@ -85,7 +88,7 @@ def batch_loss(
 def train_language(
     model: LlavaForConditionalGeneration,
     encoded: Encoded,
-    cells: Tensor,
+    seen: Tensor,
     validation: tuple[Encoded, Tensor],
     *,
     epochs: int,
@@ -94,12 +97,10 @@ def train_language(
     seed: int = 0,
     progress: Progress = print,
 ) -> dict[str, float]:
-    """Train all but the tower's body in place; returns the validation loss."""
+    """Train all but the tower in place; returns the validation loss."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    tower = model.model.vision_tower
-    for name, parameter in tower.named_parameters():
-        parameter.requires_grad_(name == "position")
+    model.model.vision_tower.requires_grad_(False)
     parameters = [p for p in model.parameters() if p.requires_grad]
     total = epochs * sum(1 for _ in batches(encoded, tokens, np.random.default_rng(seed)))
     optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=0.05, betas=(0.9, 0.98))
@@ -108,7 +109,7 @@ def train_language(
     model.train()
     for _ in range(epochs):
         for rows in batches(encoded, tokens, rng):
-            loss, _ = batch_loss(model, encoded, rows, cells)
+            loss, _ = batch_loss(model, encoded, rows, seen)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -124,9 +125,9 @@ def train_language(
 
 
 @torch.no_grad()
-def validation_loss(model: LlavaForConditionalGeneration, encoded: Encoded, cells: Tensor, tokens: int = 6000) -> float:
+def validation_loss(model: LlavaForConditionalGeneration, encoded: Encoded, seen: Tensor, tokens: int = 6000) -> float:
     """Mean loss per row."""
     model.eval()
-    losses = [batch_loss(model, encoded, rows, cells)[1] for rows in batches(encoded, tokens, np.random.default_rng(0))]
+    losses = [batch_loss(model, encoded, rows, seen)[1] for rows in batches(encoded, tokens, np.random.default_rng(0))]
     model.train()
     return float(torch.cat(losses).mean())

@@ -109,8 +109,8 @@ class RewardModel(nn.Module):
         extra = [int(n) - sum(map(len, t)) for n, t in zip(lengths, triples, strict=True)]
         return Terms(
             self._likelihood(hidden, inputs["input_ids"], triples, extra),
-            self._yes_odds(last),
-            self.head(last),
+            self._yes_odds(last).float(),
+            self.head(last).float(),
         )
 
     def forward(self, rows: Sequence[Row]) -> Tensor:

@@ -221,7 +221,7 @@ def describe(scene: Scene, rng: np.random.Generator, mentioned: int = 3) -> str:
 
 
 def _place(thing: SceneObject) -> tuple[int, float]:
-    return int(thing.y * 4), thing.x
+    return int(thing.y * 8), thing.x
 
 
 def _only(scene: Scene, thing: SceneObject) -> bool:
