@@ -32,10 +32,12 @@ def sit(
     sampling: Sampling,
     seed: int,
     say: Say,
+    flipped: int = 0,
 ) -> list[dict[str, Any]]:
     """SCORES rows of ``items`` under one view: the plain reward, and one row per critique seed.
 
-    Critiques are sampled under the same view, without evidence: a blank image is blank for the critic too.
+    Critiques are sampled under the same view, without evidence: a blank image is blank for the critic too. The
+    critiques of the first ``flipped`` items are read once more with every check turned round, as view "flipped".
     """
     shown = images_under(view, items, seed)
     sides = [
@@ -50,15 +52,16 @@ def sit(
         return rows
     texts = generate(critic, list(critique_requests(sides, range(samples), seed)), sampling)
     say(f"{view}: {len(texts)} critiques read")
-    carried = [
-        Row(image, question, text, grammar.without_verdict(texts[j * samples + m]))
-        for j, (_, image, question, text) in enumerate(sides)
-        for m in range(samples)
-    ]
-    rewards = score(model, carried).reshape(len(items), 2, samples)
     verdicts = np.array([_verdict(text) for text in texts], dtype=object).reshape(len(items), 2, samples)
-    for i, item in enumerate(items):
-        rows += [_row(item, view, m, rewards[i, :, m], verdicts[i, :, m]) for m in range(samples)]
+    readings = {view: (items, texts)}
+    if flipped:
+        turned = [grammar.flip_checks(text) for text in texts[: 2 * samples * flipped]]
+        readings["flipped"] = (items[:flipped], turned)
+    for name, (asked, said) in readings.items():
+        carried = [Row(*sides[j // samples][1:], grammar.without_verdict(text)) for j, text in enumerate(said)]
+        rewards = score(model, carried).reshape(len(asked), 2, samples)
+        for i, item in enumerate(asked):
+            rows += [_row(item, name, m, rewards[i, :, m], verdicts[i, :, m]) for m in range(samples)]
     return rows
 
 
@@ -75,11 +78,19 @@ def images_under(view: str, items: Sequence[dict[str, Any]], seed: int) -> list[
         schema={"image_sha256": pl.String, "quad_id": pl.String},
     )
     family = dict(zip(own, image_clusters(linked).tolist(), strict=True))
+    quads = linked.drop_nulls("quad_id").group_by("quad_id").agg(pl.col("image_sha256"))["image_sha256"].to_list()
+    partners = {image: {image}.union(*(quad for quad in quads if image in quad)) for image in family}
     names = sorted(set(own))
     rng = np.random.default_rng(seed)
     other = {}
     for image in names:
-        strangers = [name for name in names if family[name] != family[image]] or names
+        # Quads found on a few images link them all: then at least not the image itself, and no partner in a quad.
+        strangers = (
+            [name for name in names if family[name] != family[image]]
+            or [name for name in names if name not in partners[image]]
+            or [name for name in names if name != image]
+            or names
+        )
         other[image] = strangers[rng.integers(len(strangers))]
     return [other[image] for image in own]
 

@@ -51,6 +51,15 @@ class Critiques(BaseModel):
     targets_per_response: int = 1
 
 
+class BestOf(BaseModel):
+    """Best-of-N on the first ``prompts`` report prompts, for N up to ``candidates``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompts: int = Field(80, ge=1)
+    candidates: int = Field(16, ge=2)
+
+
 def image_store(data: str) -> Path:
     """The content-addressed image store under the data folder."""
     return Path(data) / "01_raw" / "images"

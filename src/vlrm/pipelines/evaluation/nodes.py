@@ -19,6 +19,8 @@ from vlrm.reward.model import RewardModel
 from vlrm.vlm import Vlm
 
 BLIND = ("blank", "swapped")
+FLIPPED = 60
+"""Report pairs whose critiques are read with their checks flipped, for the verdict-flip sensitivity."""
 
 
 def sit_exam(
@@ -43,11 +45,17 @@ def sit_exam(
     common = (critiques.exam_samples, critiques.sampling, seed)
     rows = sit(model, speaker, gate, "image", *common, _saying("gate"))
     readout = choose_readout(Outcomes.read(pa.Table.from_pylist(gate, exam.schema), score_table(rows)))
-    rows += sit(model, speaker, report, "image", *common, _saying("report"))
     originals = [item for item in report if item["group_id"] in (None, item["item_id"])]
-    samples = critiques.exam_samples if readout == "critiques" else 0
+    wordings = [item for item in report if item["group_id"] not in (None, item["item_id"])]
+    flipped = min(FLIPPED, len(originals))
+    rows += sit(model, speaker, originals, "image", *common, _saying("report"), flipped)
+    rows += sit(model, speaker, wordings, "image", *common, _saying("report wordings"))
     for view in BLIND:
-        rows += sit(model, speaker, originals, view, samples, critiques.sampling, seed, _saying("report"))
+        # Beside the flipped critiques stand critiques of a swapped image, whatever the readout.
+        with_critiques = len(originals) if readout == "critiques" else flipped * (view == "swapped")
+        for samples, some in ((critiques.exam_samples, originals[:with_critiques]), (0, originals[with_critiques:])):
+            if some:
+                rows += sit(model, speaker, some, view, samples, critiques.sampling, seed, _saying("report"))
     return score_table(rows)
 
 

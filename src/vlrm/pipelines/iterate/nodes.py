@@ -17,11 +17,20 @@ import psutil
 import pyarrow as pa
 
 from vlrm.evaluation.baselines import baseline_figures
+from vlrm.evaluation.best_of_n import BestOfN
 from vlrm.evaluation.figures import Figure, Metrics
 from vlrm.evaluation.metrics import gains
 from vlrm.evaluation.outcomes import Outcomes, credit
 from vlrm.evaluation.report import render_report
-from vlrm.evaluation.report_data import Refusals, ReportData, RoundReport, round_report, worst_mistakes
+from vlrm.evaluation.report_data import (
+    TRUTH_UNKNOWN,
+    Refusals,
+    ReportData,
+    RoundReport,
+    own_images_notes,
+    round_report,
+    worst_mistakes,
+)
 from vlrm.evaluation.summary import summary_json
 from vlrm.images import open_image
 from vlrm.pipelines.evaluation.nodes import part
@@ -97,7 +106,13 @@ def _digest(folder: Path) -> str:
 
 
 def report(
-    exam: pa.Table, promotion: dict[str, Any], images: str | None, data: str, *tables: Any
+    exam: pa.Table,
+    promotion: dict[str, Any],
+    best: dict[str, Any],
+    own: dict[str, Any],
+    images: str | None,
+    data: str,
+    *tables: Any,
 ) -> tuple[str, dict[str, Any]]:
     """The HTML report and iterate.json; ``tables``: metrics of rounds 0..R, their scores, then waterfalls of 1..R."""
     rounds = (len(tables) - 2) // 3 + 1
@@ -107,19 +122,28 @@ def report(
         _round_report(number, outcomes[number], metrics[number], waterfalls[number - 1] if number else None)
         for number in range(rounds)
     ]
+    by_evidence = images is not None
     last, parsed = outcomes[-1], [Metrics.model_validate(m["metrics"]) for m in metrics]
     page = ReportData(
+        by_evidence=by_evidence,
+        subtitle=TRUTH_UNKNOWN if by_evidence else "",
         rounds=reports,
         gains=_gains(last, parsed[-1], outcomes[0], parsed[0]),
         baselines={n: Figure.model_validate(f) if f else None for n, f in metrics[-1]["baselines"].items()},
+        best_of_n=[BestOfN.model_validate(point) for point in best["points"]],
         mistakes=worst_mistakes(last, parsed[-1], image_store(data)),
         seconds=_seconds(),
         peak_memory_mb=_peak_memory_mb(),
         champion=promotion["champion_uri"],
-        notes=[f"Promotion: {'; '.join(promotion['reasons'])} (against {promotion['against']})."],
+        notes=[
+            f"Promotion: {'; '.join(promotion['reasons'])} (against {promotion['against']}).",
+            *(own_images_notes(own) if by_evidence else ()),
+        ],
     )
-    summary = summary_json(reports, page.seconds or 0.0, page.peak_memory_mb or 0.0, page.champion)
-    summary["truth"] = "exact" if images is None else None
+    summary = summary_json(reports, page.seconds or 0.0, page.peak_memory_mb or 0.0, page.champion, by_evidence)
+    summary["truth"] = None if by_evidence else "exact"
+    summary["own_images"] = own if by_evidence else None
+    summary["promotion"] = {name: promotion[name] for name in ("promote", "reasons")}
     return render_report(page), summary
 
 

@@ -9,6 +9,7 @@ from vlrm.pipelines.critique_generation import pipeline as critique_generation
 from vlrm.pipelines.evaluation import pipeline as evaluation
 from vlrm.pipelines.expert_annotation import pipeline as expert_annotation
 from vlrm.pipelines.groundwork import pipeline as groundwork
+from vlrm.pipelines.iterate.choosing import choose_best
 from vlrm.pipelines.iterate.nodes import promote, release_model, report
 from vlrm.pipelines.rejection_sampling import pipeline as rejection_sampling
 from vlrm.pipelines.rm_training import pipeline as rm_training
@@ -74,7 +75,15 @@ def _ending(rounds: int) -> list[Node]:
             name="promote",
         ),
         node(
-            report, ["exam", "promotion", "params:images", "params:data", *told], ["report", "iterate_summary"],
-            name="report",
+            choose_best,
+            ["round_00.report_prompts", "round_00.report_scenes", f"reward_model_{last}", "params:policy",
+             "params:best_of", "params:seed", "params:data"],
+            "best_of_n",
+            name="choose_best_of_n",
+        ),
+        node(
+            report,
+            ["exam", "promotion", "best_of_n", "round_00.summary_own_images", "params:images", "params:data", *told],
+            ["report", "iterate_summary"], name="report",
         ),
     ]  # fmt: skip

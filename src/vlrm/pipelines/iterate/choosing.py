@@ -1,0 +1,38 @@
+"""Best-of-N with the newest reward model: what choosing by reward does to false claims and to true ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from vlrm.evaluation.best_of_n import best_of_n
+from vlrm.evaluation.judged import truth_counts
+from vlrm.pipelines.settings import BestOf, Policy, image_store
+from vlrm.policy.candidates import sample_candidates
+from vlrm.progress import say
+from vlrm.prompts import scenes_by_image
+from vlrm.reward.model import RewardModel, Row
+from vlrm.reward.scoring import score
+from vlrm.vlm import Vlm
+
+
+def choose_best(
+    prompts: pa.Table, scenes: pa.Table, reward_model: Path, policy: Policy, settings: BestOf, seed: int, data: str
+) -> dict[str, Any]:
+    """The curve over N on report prompts with exact truth, by the plain reward; empty where no truth is known."""
+    known = scenes_by_image(scenes)
+    asked = prompts.filter([sha in known for sha in prompts["image_sha256"].to_pylist()]).slice(0, settings.prompts)
+    if asked.num_rows == 0:
+        return {"points": []}
+    vlm = Vlm.load(policy.base, image_store(data))
+    said = sample_candidates(vlm, asked, settings.candidates, policy.sampling, seed)
+    questions = dict(zip(asked["prompt_id"].to_pylist(), asked["question"].to_pylist(), strict=True))
+    rows = [Row(r["image_sha256"], questions[r["prompt_id"]], r["text"]) for r in said.to_pylist()]
+    rewards = score(RewardModel.load(reward_model, vlm), rows)
+    say(f"{len(rows)} candidates scored")
+    scored = pl.DataFrame({"response_id": said["response_id"].to_pylist(), "reward": rewards})
+    counted = truth_counts(asked, known, said).join(scored, on="response_id")
+    return {"points": [point.model_dump() for point in best_of_n(counted)]}
