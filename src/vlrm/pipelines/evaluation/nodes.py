@@ -18,7 +18,8 @@ from vlrm.reward.critic import load_critic
 from vlrm.reward.model import RewardModel
 from vlrm.vlm import Vlm
 
-BLIND = ("blank", "swapped")
+CRITICISED = 160
+"""Report pairs, beside the groups, that are read with critiques when the readout is plain."""
 FLIPPED = 60
 """Report pairs whose critiques are read with their checks flipped, for the verdict-flip sensitivity."""
 
@@ -42,20 +43,29 @@ def sit_exam(
     items = exam.to_pylist()
     gate = [item for item in items if item["split"] == "gate"]
     report = [item for item in items if item["split"] == "report"]
-    common = (critiques.exam_samples, critiques.sampling, seed)
-    rows = sit(model, speaker, gate, "image", *common, _saying("gate"))
+    rows = sit(model, speaker, gate, "image", critiques.exam_samples, critiques.sampling, seed, _saying("gate"))
     readout = choose_readout(Outcomes.read(pa.Table.from_pylist(gate, exam.schema), score_table(rows)))
-    originals = [item for item in report if item["group_id"] in (None, item["item_id"])]
-    wordings = [item for item in report if item["group_id"] not in (None, item["item_id"])]
-    flipped = min(FLIPPED, len(originals))
-    rows += sit(model, speaker, originals, "image", *common, _saying("report"), flipped)
-    rows += sit(model, speaker, wordings, "image", *common, _saying("report wordings"))
-    for view in BLIND:
-        # Beside the flipped critiques stand critiques of a swapped image, whatever the readout.
-        with_critiques = len(originals) if readout == "critiques" else flipped * (view == "swapped")
-        for samples, some in ((critiques.exam_samples, originals[:with_critiques]), (0, originals[with_critiques:])):
+    shuffled = [report[i] for i in np.random.default_rng(seed).permutation(len(report))]
+    lone = [item for item in shuffled if item["group_id"] is None]
+    grouped = [item for item in shuffled if item["group_id"] is not None]
+    first_wordings = [item for item in grouped if item["group_id"] == item["item_id"]]
+    # Where the plain reward is the readout, critiques serve the figures about critiques: a sample of pairs will do.
+    by_critiques = readout == "critiques"
+    flipped = min(FLIPPED, len(lone))
+
+    def read(items: list[dict[str, Any]], view: str, voiced: int, flipped: int = 0) -> None:
+        for some, samples, turned in ((items[:voiced], critiques.exam_samples, flipped), (items[voiced:], 0, 0)):
             if some:
-                rows += sit(model, speaker, some, view, samples, critiques.sampling, seed, _saying("report"))
+                rows.extend(
+                    sit(model, speaker, some, view, samples, critiques.sampling, seed, _saying("report"), turned)
+                )
+
+    read(lone, "image", len(lone) if by_critiques else CRITICISED, flipped)
+    read(grouped, "image", len(grouped))
+    # Beside the flipped critiques stand critiques of a swapped image, whatever the readout.
+    everything = lone + first_wordings
+    read(everything, "blank", len(everything) if by_critiques else 0)
+    read(everything, "swapped", len(everything) if by_critiques else flipped)
     return score_table(rows)
 
 
