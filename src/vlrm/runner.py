@@ -13,7 +13,7 @@ from kedro.runner.task import Task
 from rich.console import Console
 from rich.markup import escape
 
-from vlrm import progress
+from vlrm import memory, progress
 from vlrm.errors import UserError
 from vlrm.lineage.code import code_of
 from vlrm.lineage.hashing import hash_path, plain
@@ -108,7 +108,7 @@ class LineageRunner(SequentialRunner):
         rounds = self._project / str(control["data"] or "data") / "rounds"
         whole = whole_plan(self._whole() or pipeline)
         whole |= {folder: names for folder, names in whole_plan(pipeline).items() if folder not in whole}
-        with Ledger(rounds / experiment, experiment, self._project).locked():
+        with Ledger(rounds / experiment, experiment, self._project).locked(), memory.watching():
             ledger, index = Ledger.open(rounds, experiment, self._project), Index(rounds)
             nodes = round_by_round(pipeline)
             stages = [_stage(node, catalog) for node in nodes]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import resource
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,6 +32,7 @@ from vlrm.evaluation.report_data import (
 )
 from vlrm.evaluation.summary import summary_json
 from vlrm.images import open_image
+from vlrm.memory import peak_mb
 from vlrm.pipelines.evaluation.nodes import part
 from vlrm.pipelines.settings import Critiques, image_store
 from vlrm.registry.release import release
@@ -133,7 +133,7 @@ def report(
         best_of_n=[BestOfN.model_validate(point) for point in best["points"]],
         mistakes=worst_mistakes(last, parsed[-1], image_store(data)),
         seconds=_seconds(),
-        peak_memory_mb=_peak_memory_mb(),
+        peak_memory_mb=peak_mb(),
         champion=promotion["champion_uri"],
         notes=[
             f"Promotion: {'; '.join(promotion['reasons'])} (against {promotion['against']}).",
@@ -165,9 +165,3 @@ def _gains(ours: Outcomes, mine: Metrics, theirs: Outcomes, its: Metrics) -> dic
 
 def _seconds() -> float:
     return round(time.time() - psutil.Process().create_time(), 1)
-
-
-def _peak_memory_mb() -> float:
-    """Peak resident memory of this process and its largest child."""
-    kilobytes = sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return round(kilobytes / 1024, 1)

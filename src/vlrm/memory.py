@@ -1,0 +1,78 @@
+"""How much memory a run takes: its whole process tree, sampled while it works."""
+
+from __future__ import annotations
+
+import re
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_EVERY = 0.5
+_STATUS = Path("/proc/self/status")
+_peak = 0
+
+
+@contextmanager
+def watching(every: float = _EVERY) -> Iterator[None]:
+    """Watch this process and all its descendants for the time of the block; :func:`peak_mb` tells the most so far."""
+    global _peak  # noqa: PLW0603
+    _peak = 0
+    done = threading.Event()
+
+    def sample() -> None:
+        while not done.wait(every):
+            _look()
+
+    thread = threading.Thread(target=sample, name="memory", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def peak_mb() -> float:
+    """The most memory the tree was seen to hold at one time, in MiB.
+
+    Resident pages are summed over the processes, so what they share counts for each: never too low for that. Between
+    two samples only this process is certain (the kernel keeps its high-water mark); a child that lives shorter than
+    half a second can be missed.
+    """
+    _look()
+    return round(max(_peak, _own_peak()) / 2**20, 1)
+
+
+def _look() -> None:
+    global _peak  # noqa: PLW0603
+    _peak = max(_peak, tree_bytes())
+
+
+def tree_bytes() -> int:
+    """Resident bytes of this process and all its descendants now."""
+    here = psutil.Process()
+    total = 0
+    for process in (here, *here.children(recursive=True)):
+        try:
+            total += process.memory_info().rss
+        except psutil.NoSuchProcess:  # it ended while we looked
+            continue
+    return total
+
+
+def _own_peak() -> int:
+    """Bytes of this program's own high-water mark; 0 where the system does not tell.
+
+    ``ru_maxrss`` would not do: it remembers the program that started this one.
+    """
+    try:
+        found = re.search(r"^VmHWM:\s+(\d+) kB", _STATUS.read_text(), re.MULTILINE)
+    except OSError:
+        return 0
+    return int(found[1]) * 1024 if found else 0

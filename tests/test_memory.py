@@ -1,0 +1,42 @@
+"""Peak memory of a run: children count, and what was freed before the end is not forgotten."""
+
+import subprocess
+import sys
+import time
+
+from vlrm import memory
+
+HOLDS = "import sys; held = bytearray({megabytes} * 2**20); print('holding', flush=True); sys.stdin.read()"
+
+
+def child(megabytes: int) -> subprocess.Popen:
+    words = [sys.executable, "-c", HOLDS.format(megabytes=megabytes)]
+    started = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert started.stdout.readline() == "holding\n"
+    return started
+
+
+def test_children_count_together_and_are_remembered_after_they_end():
+    alone = memory.tree_bytes() / 2**20
+    with memory.watching(every=0.02):
+        children = [child(150), child(150)]
+        seen = time.monotonic() + 30
+        while memory._peak / 2**20 < alone + 300 and time.monotonic() < seen:
+            time.sleep(0.02)
+        for one in children:
+            one.communicate("")
+        assert memory.tree_bytes() / 2**20 < alone + 150
+    assert memory.peak_mb() > alone + 300
+
+
+def test_a_short_burst_of_this_process_is_not_missed():
+    script = "from vlrm import memory; held = bytearray(400 * 2**20); del held; print(memory.peak_mb())"
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert float(shown) > 400
+
+
+def test_the_mark_of_the_program_that_started_this_one_is_not_counted():
+    held = bytearray(500 * 2**20)
+    script = "from vlrm import memory; print(memory.peak_mb())"
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert held and float(shown) < 400
