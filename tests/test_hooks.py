@@ -1,13 +1,10 @@
 """What MLflow holds after a run: a parent, a run a round, figures by round, files, failures; nothing for nothing."""
 
-import json
-
 import mlflow
 import pytest
 from mlflow import MlflowClient
 
 from tiny_project import create, kedro_run
-from vlrm.hooks import numbers
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +65,3 @@ def test_nothing_done_is_nothing_logged_and_a_failure_is_a_failure(finished):
     assert newest.info.status == "FAILED"
     assert newest.data.tags["error"] == "ArithmeticError: value 2 is too large"
     assert {run.info.status for run in runs(finished)} == {"FINISHED", "FAILED"}
-
-
-def test_only_numbers_are_figures():
-    data = {"a": 1, "b": {"c": 0.5, "d": "text", "e": None, "f": True}, "g h%": 2}
-    assert numbers(data) == {"a": 1.0, "b.c": 0.5, "g h_": 2.0}
-    assert json.dumps(numbers({})) == "{}"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Mapping
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +10,7 @@ from kedro.framework.hooks import hook_impl
 
 from vlrm.lineage.hashing import flatten, plain
 from vlrm.lineage.ledger import SETUP
+from vlrm.registry.tracked import METRICS, as_csv, note, tracked
 from vlrm.runner import folder_of
 
 if TYPE_CHECKING:
@@ -19,9 +18,12 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
 
-_METRICS = re.compile(r"metrics_(\d+)")
+SUMMARY = "iterate_summary"
+ABOUT = "One run a `kedro run` that did something, and inside it one run a round. Figures have the round as their step."
 _MAX_PARAMETER = 500
 """Characters of a parameter's value that MLflow takes."""
+_MAX_METRICS = 1000
+"""Figures that MLflow takes at once."""
 
 
 class TrackingHooks:
@@ -91,7 +93,7 @@ class TrackingHooks:
         for name in sorted(pipeline.all_outputs()):
             # a round that was taken over from another experiment ran no node here: its figures count all
             # the same
-            if _METRICS.fullmatch(name) and name not in self._logged and catalog.exists(name):
+            if METRICS.fullmatch(name) and name not in self._logged and catalog.exists(name):
                 self._log_dataset(name, catalog.load(name))
         self._finish("FINISHED")
 
@@ -113,8 +115,6 @@ class TrackingHooks:
 
     @property
     def _mlflow(self) -> Any:
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing leaves the machine unasked
-        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
         import mlflow
 
         return mlflow
@@ -125,7 +125,8 @@ class TrackingHooks:
         store.parent.mkdir(parents=True, exist_ok=True)
         mlflow.set_tracking_uri(f"sqlite:///{store}")
         if mlflow.get_experiment_by_name(settings["experiment"]) is None:
-            mlflow.create_experiment(settings["experiment"], artifact_location=artifacts.as_uri())
+            about = {"mlflow.note.content": ABOUT}
+            mlflow.create_experiment(settings["experiment"], artifact_location=artifacts.as_uri(), tags=about)
         mlflow.set_experiment(settings["experiment"])
         name = "+".join(self._run.get("pipeline_names") or ["__default__"])
         self._parent = mlflow.start_run(run_name=name).info.run_id
@@ -149,7 +150,9 @@ class TrackingHooks:
                 mlflow.start_run(run_id=self._children[folder], nested=True)
             else:
                 child = mlflow.start_run(run_name=f"round {folder}", nested=True)
-                mlflow.set_tag("round", folder)
+                mlflow.set_tags(
+                    {"round": folder, "mlflow.note.content": f"What round {folder} offered, kept and learned."}
+                )
                 self._children[folder] = child.info.run_id
         self._inside = folder
 
@@ -169,25 +172,31 @@ class TrackingHooks:
         self._reset()
 
     def _log_dataset(self, name: str, data: Any) -> None:
-        """``metrics_NN``: every number in it, to its round's run and to the parent, with the round as
-        step."""
-        match = _METRICS.fullmatch(name)
-        if not match or not isinstance(data, Mapping):
-            return
+        """A round's figures to its run and to the parent, with the round as step; its series and tables to its run."""
         from mlflow import MlflowClient
 
-        figures = numbers(data)
-        client, step = MlflowClient(), int(match[1])
-        for run_id in filter(None, (self._parent, self._children.get(match[1]))):
-            for key, value in figures.items():
-                client.log_metric(run_id, key, value, step=step)
+        client, parent = MlflowClient(), str(self._parent)
+        if name == SUMMARY:
+            client.set_tag(parent, "mlflow.note.content", note(data))
+        own = self._children.get(self._inside or "", parent)
+        if name.endswith(tuple(self._settings.get("log_tables", ()))):
+            client.log_text(own, as_csv(data), f"{name.rpartition('.')[2]}.csv")
+        found = tracked(name, data)
+        if found is None:
+            return
+        figures = [(key, value, found.round) for key, value in found.figures.items()]
+        series = [(key, value, step) for key, values in found.series.items() for step, value in values]
+        for run_id in dict.fromkeys((parent, self._children.get(f"{found.round:02d}", parent))):
+            _log_metrics(run_id, figures + (series if run_id != parent else []))
         self._logged.add(name)
 
 
-def numbers(data: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers of a nested document under names MLflow accepts; booleans, texts and nulls are left out."""
-    return {
-        re.sub(r"[^\w\-./: ]", "_", key): float(value)
-        for key, value in flatten(plain(data)).items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
+def _log_metrics(run_id: str, metrics: list[tuple[str, float, int]]) -> None:
+    """(name, value, step) each, in as few writes as MLflow allows: one a figure takes longer than the evaluation."""
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    entities = [Metric(name, value, now, step) for name, value, step in metrics]
+    for start in range(0, len(entities), _MAX_METRICS):
+        MlflowClient().log_batch(run_id, entities[start : start + _MAX_METRICS])

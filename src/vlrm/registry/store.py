@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from vlrm.registry.promotion import Decision
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+ABOUT = (
+    "A vision-language reward model: rows of image, question, response in, one reward a row out; higher is better. "
+    "`champion` is what to load: `mlflow.pyfunc.load_model('models:/{name}@champion')`. `challenger` is what the "
+    "newest run proposed; the tags `gate.*` of its version say what the gate split made of it."
+)
 SIGNATURE = ModelSignature(
     inputs=Schema([ColSpec("string", name) for name in ("image", "question", "response")]),
     outputs=Schema([ColSpec("double", "reward")]),
@@ -86,10 +91,21 @@ def register(
             pip_requirements=_REQUIREMENTS,
             metadata={"manifest": manifest},
         )
-    made = mlflow.register_model(logged.model_uri, name, tags={**(tags or {}), "manifest": manifest})
+    made = _create_version(name, logged, {**(tags or {}), "manifest": manifest})
     version = _version(MlflowClient().get_model_version(name, made.version))
     _alias(version, CHALLENGER)
     return version
+
+
+def _create_version(name: str, logged: Any, tags: dict[str, str]) -> Any:
+    """What ``mlflow.register_model`` does, without its lines on the terminal and with a description of the model."""
+    client = MlflowClient()
+    try:
+        client.create_registered_model(name, description=ABOUT.format(name=name))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    return client.create_model_version(name, logged.model_uri, logged.run_id, tags, model_id=logged.model_id)
 
 
 def champion(name: str) -> Registered | None:
@@ -106,6 +122,8 @@ def settle(version: Registered, decision: Decision) -> None:
     for key, value in asdict(decision).items():
         text = "; ".join(value) if key == "reasons" else str(value)
         client.set_model_version_tag(version.name, str(version.version), f"gate.{key}", text)
+    verdict = "Promoted" if decision.promote else "Not promoted"
+    client.update_model_version(version.name, str(version.version), f"{verdict}: {'; '.join(decision.reasons)}.")
     if decision.promote:
         _alias(version, CHAMPION)
 

@@ -1,0 +1,143 @@
+"""What MLflow gets of a round's documents and tables, under which names: a section of its page for each topic."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.csv
+
+from vlrm.evaluation.summary import SUMMARY, with_interval
+from vlrm.lineage.hashing import flatten, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+METRICS = re.compile(r"metrics_(\d+)")
+"""A round's figures; the number is the round's."""
+_INSIDE = re.compile(r"round_(\d+)\.(\w+)")
+_SECTIONS = {
+    "blank_image": "controls",
+    "swapped_image": "controls",
+    "critique": "critiques",
+    "majority_verdict": "critiques",
+    "verdict_flip": "critiques",
+    "plain_": "critiques",
+    "reasoning_": "consistency",
+    "experts_": "experts",
+    "ece_": "calibration",
+    "kind_": "kind",
+    "part_": "part",
+    "source_": "source",
+}
+"""How a figure's name begins -> its section; the headline figures stand before all sections."""
+_GROUPS = ("kind_", "part_", "source_")
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """``figures``: one value a round. ``series``: one value a training step."""
+
+    round: int
+    figures: dict[str, float] = field(default_factory=dict)
+    series: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+
+
+def tracked(name: str, data: Any) -> Tracked | None:
+    """What there is to track in the dataset ``name``; None when nothing."""
+    if match := METRICS.fullmatch(name):
+        return Tracked(int(match[1]), _figures(data) if "figures" in data else numbers(data))
+    match = _INSIDE.fullmatch(name)
+    if match is None:
+        return None
+    number, what = int(match[1]), match[2]
+    if what == "summary_training":
+        return Tracked(number, series=_training(data))
+    return Tracked(number, _COUNTS[what](data)) if what in _COUNTS else None
+
+
+def numbers(data: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    """The numbers of a nested document under names MLflow accepts; booleans, texts and nulls are left out."""
+    return {
+        re.sub(r"[^\w\-./: ]", "_", prefix + key): float(value)
+        for key, value in flatten(plain(data)).items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+def as_csv(table: pa.Table) -> str:
+    """The table as MLflow's page can show it."""
+    stream = io.BytesIO()
+    pa.csv.write_csv(table, stream)
+    return stream.getvalue().decode()
+
+
+def note(summary: Mapping[str, Any]) -> str:
+    """The rounds of a run as a Markdown table, for the run's page."""
+    names = [name for name in SUMMARY if any(one.get(name) for one in summary["rounds"])]
+    titles = ["round", "pairs offered", "kept", *(name.removesuffix("_accuracy").replace("_", " ") for name in names)]
+    lines = [titles, ["---:"] * len(titles)]
+    for one in summary["rounds"]:
+        figures = [with_interval(one.get(name)) for name in names]
+        lines.append([str(one["round"]), str(one["pairs_offered"]), str(one["pairs_kept"]), *figures])
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    champion = summary["champion"] or "none yet"
+    return f"Report split, % (95 % interval). Champion: {champion}. The whole report is under Artifacts.\n\n{table}\n"
+
+
+def _figures(data: Mapping[str, Any]) -> dict[str, float]:
+    """The headline figures and their intervals, the others in their sections."""
+    named = {_placed(name): float(value) for name, value in data["figures"].items()}
+    for name in SUMMARY:
+        figure = data.get("metrics", {}).get("figures", {}).get(name)
+        if figure is not None:
+            named |= {f"intervals/{name} {bound}": float(figure[bound]) for bound in ("low", "high")}
+    return named
+
+
+def _placed(name: str) -> str:
+    if name in SUMMARY:
+        return name
+    start = next((start for start in _SECTIONS if name.startswith(start)), None)
+    if start is None:
+        return f"other/{name}"
+    return f"{_SECTIONS[start]}/{name.removeprefix(start) if start in _GROUPS else name}"
+
+
+def _pairs(waterfall: pa.Table) -> dict[str, float]:
+    """Pairs offered and kept, and how many each test refused, all sources together."""
+    counts: dict[str, float] = {}
+    for row in waterfall.to_pylist():
+        test = row["test"]
+        name = f"pairs/{test}" if test in ("offered", "kept") else f"pairs refused/{test}"
+        counts[name] = counts.get(name, 0.0) + (row["left"] if test in ("offered", "kept") else row["refused"])
+    return counts
+
+
+def _experts(report: Mapping[str, Any]) -> dict[str, float]:
+    """Precision and recall of objects and of each attribute; the labels one by one stand in the round's folder."""
+    parts = {"objects": report["objects"], **report["attributes"]}
+    return {
+        f"expert reliability/{part} {figure}": float(rates[figure])
+        for part, rates in parts.items()
+        for figure in ("precision", "recall")
+        if rates.get(figure) is not None
+    }
+
+
+def _training(summary: Mapping[str, Any]) -> dict[str, list[tuple[int, float]]]:
+    steps = summary["steps"]
+    return {f"training/{name}": [(s["step"], float(s[name])) for s in steps] for name in ("loss", "accuracy")}
+
+
+_COUNTS = {
+    "waterfall": _pairs,
+    "summary_critiques": partial(numbers, prefix="critique targets/"),
+    "summary_readout": partial(numbers, prefix="readouts on gate/"),
+    "summary_experts": _experts,
+}
+"""Dataset of a round -> its figures."""
