@@ -13,4 +13,6 @@ CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
     "config_patterns": {"mlflow": ["mlflow*", "mlflow*/**"]},
+    # an environment says only what differs: without this a group it names would lose what base says of it
+    "merge_strategy": {"parameters": "soft"},
 }
