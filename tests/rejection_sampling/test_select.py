@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vlrm.rejection_sampling.checks import checks
 from vlrm.rejection_sampling.offer import OFFERED
 from vlrm.rejection_sampling.rule import Rule
 from vlrm.rejection_sampling.select import TESTS, Selection, select_pairs
@@ -57,6 +58,15 @@ def refusals(selection: Selection) -> dict[str, str | None]:
 )
 def test_each_test_refuses_its_fault(fault: dict[str, float], test: str | None) -> None:
     assert refusals(selected([pair(1, **fault)])) == {"p0001": test}
+
+
+def test_the_checks_say_what_is_asked_and_name_the_same_fault():
+    row = pair(1, verifiable=0.5, reward_margin=-4.0, q_plus=0.97)
+    found = checks(row, Rule(), 0.95)
+    assert [check.test for check in found] == list(TESTS[: len(found)])
+    assert [check.test for check in found if not check.passed] == ["unverifiable", "vetoed"]
+    assert found[1].asked == "of the differing claims at least 80% verifiable"
+    assert checks(row | {"q_plus": 0.995}, Rule(), 0.95)[4].passed
 
 
 def test_the_first_failed_test_counts() -> None:

@@ -13,10 +13,11 @@ import numpy as np
 import pyarrow as pa
 
 from vlrm.rejection_sampling.budget import spend
+from vlrm.rejection_sampling.checks import checks
 from vlrm.schema import PAIRS, WATERFALL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from vlrm.rejection_sampling.rule import Rule
 
@@ -121,19 +122,7 @@ def shortage(selection: Selection, rule: Rule) -> str | None:
 
 
 def _first_failed(row: Mapping[str, Any], rule: Rule, tau: float) -> str | None:
-    reward = row["reward_margin"]
-    checks: tuple[tuple[str, Callable[[], bool]], ...] = (
-        ("undecided", lambda: row["q_plus"] < tau or row["q_plus"] <= row["q_minus"]),
-        ("unverifiable", lambda: row["verifiable"] < rule.verifiable),
-        ("chosen_doubtful", lambda: row["chosen_lowest"] < rule.chosen_floor),
-        ("rejected_not_clearly_false", lambda: row["rejected_lowest"] > rule.rejected_ceiling),
-        (
-            "vetoed",
-            lambda: reward is not None and reward < -rule.veto_margin and row["q_plus"] < rule.veto_unless,
-        ),
-        ("length", lambda: not rule.length_low <= row["length_ratio"] <= rule.length_high),
-    )
-    return next((name for name, fails in checks if fails()), None)
+    return next((check.test for check in checks(row, rule, tau) if not check.passed), None)
 
 
 def _words(text: str) -> frozenset[str]:
