@@ -18,7 +18,7 @@ export YOLO_AUTOINSTALL := false
 export PYTHONUNBUFFERED := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install iterate test format lock viz mlflow embedded clean
+.PHONY: help install iterate ablate bench test format lock viz mlflow embedded clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -37,6 +37,13 @@ $(STAMP): requirements.lock pyproject.toml
 iterate: export OMP_NUM_THREADS := 2
 iterate: $(STAMP)  ## the loop on the embedded world: three rounds, a report, a champion
 	$(BIN)/kedro run --pipelines iterate $(ARGS)
+
+ablate: export OMP_NUM_THREADS := 2
+ablate: $(STAMP)  ## what each part of the loop is worth: arms, floors and ceilings (runs the loop first if need be)
+	$(BIN)/kedro run --pipelines ablate $(ARGS)
+
+bench: $(STAMP)  ## the loop on five seeds and the ablation on two, two runs at a time
+	$(BIN)/python benchmarks/loop.py --jobs 2 $(ARGS)
 
 test: $(STAMP)  ## lint, types, layers, tests
 	$(BIN)/ruff check .
