@@ -75,7 +75,13 @@ def test_shipped_weights_are_small_and_say_where_they_come_from():
 def test_a_smaller_copy_learns(tmp_path):
     lines: list[str] = []
     settings = VlmTraining(
-        scenes=240, validation_scenes=40, tower_epochs=3, lists_per_scene=3, conversations_per_scene=1, batch_tokens=800
+        scenes=240,
+        validation_scenes=40,
+        tower_epochs=3,
+        lists_per_scene=3,
+        conversations_per_scene=1,
+        judging_per_scene=1,
+        batch_tokens=800,
     )
     figures = train_vlm(tmp_path, settings, lines.append)
     losses = [float(line.split("loss ")[1].split()[0]) for line in lines if line.startswith("tower epoch")]

@@ -17,7 +17,8 @@ from vlrm.claims.truth import holds
 from vlrm.critiques import grammar
 from vlrm.embedded.build import ASSISTANT, END, IMAGE, USER
 from vlrm.embedded.tower import CELLS
-from vlrm.scenes.questions import KINDS, Question, answer, ask
+from vlrm.scenes.questions import DESCRIBE, KINDS, Question, answer, ask
+from vlrm.scenes.wording import holding_relations
 from vlrm.scenes.world import (
     COLOURS,
     LABELS,
@@ -37,12 +38,17 @@ if TYPE_CHECKING:
 NOISE = 0.6
 TASKS = ("answer", "verify", "criticise")
 TASK_SHARES = (0.62, 0.19, 0.19)
-JUDGING_SHARES = (0.4, 0.25, 0.35)
+JUDGING_SHARES = (0.2, 0.25, 0.55)
 """Checking what was said against what is seen takes longer to learn than saying it, so it is practised again last."""
 JUDGING_KINDS = (0.28, 0.24, 0.18, 0.1, 0.15, 0.05)
 """Shares of the questions then, in the order of KINDS."""
+STATEMENTS = 4
+"""Sentences of a response that is written to be checked one by one."""
+PLACED = 6
+"""Pairs of objects whose relation one row of :func:`place_rows` tells."""
 FALSE_TRIES = 6
 LIST = "List everything."
+PLACE = "Say what lies where."
 SHORT_WEIGHT = 2.0
 """Weight of the tokens of an answer to a question about one thing."""
 YES_WEIGHT = 4.0
@@ -94,6 +100,24 @@ def list_rows(drawn: list[Scene], per_image: int, seed: int, noise: float = NOIS
     return rows
 
 
+def place_rows(drawn: list[Scene], seed: int, noise: float = NOISE) -> list[Row]:
+    """Dense relations, one row a scene: how each nameable object lies to the others."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for index, scene in enumerate(drawn):
+        things = _in_reading_order(as_web_writes(scene, rng, noise)).objects
+        lone = [o for o in things if sum(o.shape == p.shape for p in things) == 1]
+        pairs = [(a, b) for a in lone for b in lone if a is not b]
+        said = [
+            f"{pairs[i][0].shape} {relation} {pairs[i][1].shape}"
+            for i in rng.permutation(len(pairs))[:PLACED]
+            for relation in holding_relations(*pairs[i])
+        ]
+        if said:
+            rows.append(Row(index, flatten(chat.ask(PLACE)), "; ".join(said) + END))
+    return rows
+
+
 def _write_row(index: int, scene: Scene, rng: np.random.Generator, noise: float, judging: bool) -> Row | None:
     told = as_web_writes(scene, rng, noise)
     question = ask(told, rng, str(rng.choice(KINDS, p=JUDGING_KINDS)) if judging else None)
@@ -101,7 +125,11 @@ def _write_row(index: int, scene: Scene, rng: np.random.Generator, noise: float,
     if task == "answer":
         weight = 1.0 if question.kind == "description" else SHORT_WEIGHT
         return Row(index, flatten(chat.ask(question.text)), answer(question, told, rng) + END, weight)
-    response, judged = _response_to_judge(told, question, rng)
+    if judging and task == "criticise" and rng.random() < 0.7:
+        question = Question("description", str(rng.choice(DESCRIBE)))
+        response, judged = _statements_to_judge(told, question, rng)
+    else:
+        response, judged = _response_to_judge(told, question, rng)
     if not judged:
         return None
     if task == "criticise":
@@ -126,6 +154,19 @@ def _response_to_judge(
         if not false or not all(true for _, true in judged):
             break
     return response, judged
+
+
+def _statements_to_judge(
+    told: Scene, question: Question, rng: np.random.Generator
+) -> tuple[str, list[tuple[Claim, bool]]]:
+    """Several short statements of different kinds, each true or false by a coin: one row, many checks."""
+    said = []
+    for kind in rng.choice(KINDS[1:], STATEMENTS):
+        about = ask(told, rng, str(kind))
+        if about.kind != "description":
+            said.append(_response_to_judge(told, about, rng)[0].partition(". ")[0].rstrip(".") + ".")
+    response, seen = " ".join(said), told.seen()
+    return response, [(claim, holds(claim, seen)) for claim in extract_claims(response, question.text)]
 
 
 def _critique_row(

@@ -11,7 +11,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 
 from vlrm.embedded.build import build_model, build_processor
-from vlrm.embedded.corpus import list_rows, write_rows
+from vlrm.embedded.corpus import list_rows, place_rows, write_rows
 from vlrm.embedded.data import data_hash, dense_targets, draw_scenes, label_more, render_all
 from vlrm.embedded.train_language import encode_rows, train_language
 from vlrm.embedded.train_tower import image_tokens, train_tower
@@ -19,7 +19,9 @@ from vlrm.embedded.train_tower import image_tokens, train_tower
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from vlrm.embedded.corpus import Row
     from vlrm.embedded.tower import SceneTower
+    from vlrm.scenes.world import Scene
 
 TOKENIZER_ROWS = 60_000
 Progress = Callable[[str], None]
@@ -36,6 +38,7 @@ class VlmTraining(BaseModel):
     tower_epochs: int = 8
     lists_per_scene: int = 2
     conversations_per_scene: int = 12
+    judging_per_scene: int = 8
     language_epochs: int = 1
     noise: float = 0.6
     batch_tokens: int = 3000
@@ -49,8 +52,7 @@ def train_vlm(folder: Path, settings: VlmTraining, progress: Progress = print) -
     held_out = draw_scenes(settings.seed + 1, settings.validation_scenes)
     progress(f"rendering {len(drawn) + len(held_out)} scenes")
     images, held_out_images = render_all(drawn), render_all(held_out)
-    lists = list_rows(drawn, settings.lists_per_scene, settings.seed, settings.noise)
-    rows = write_rows(drawn, settings.conversations_per_scene, settings.seed, settings.noise)
+    lists, rows, judging = _lessons(drawn, settings)
     held_out_rows = write_rows(held_out, 3, settings.seed + 1, settings.noise)
     processor = build_processor(f"{row.context} {row.target}" for row in (lists + rows)[:TOKENIZER_ROWS])
     model = build_model(processor)
@@ -61,8 +63,7 @@ def train_vlm(folder: Path, settings: VlmTraining, progress: Progress = print) -
     )  # fmt: skip
     seen = image_tokens(tower, images)
     exam = (encode_rows(held_out_rows, processor.tokenizer, tower.config.tokens), image_tokens(tower, held_out_images))
-    # Dense lists first: a model that cannot look yet learns from free captions only what is usual.
-    for order, part in enumerate((lists, rows)):
+    for order, part in enumerate((lists, rows, judging)):
         language = train_language(
             model, encode_rows(part, processor.tokenizer, tower.config.tokens), seen, exam,
             epochs=settings.language_epochs, tokens=settings.batch_tokens, seed=settings.seed + order,
@@ -71,9 +72,25 @@ def train_vlm(folder: Path, settings: VlmTraining, progress: Progress = print) -
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     figures = {
-        **settings.model_dump(), "data_sha256": data_hash(drawn), "conversations": len(rows),
+        **settings.model_dump(), "data_sha256": data_hash(drawn), "conversations": len(rows) + len(judging),
         "parameters": sum(p.numel() for p in model.parameters()), **language,
         **{f"tower_{name}": round(value, 4) for name, value in dense.items()},
     }  # fmt: skip
     (folder / "training.json").write_text(json.dumps(figures, indent=2, sort_keys=True) + "\n")
     return figures
+
+
+def _lessons(drawn: list[Scene], settings: VlmTraining) -> tuple[list[Row], list[Row], list[Row]]:
+    """Three lessons in their order.
+
+    Dense lists first: a model that cannot look yet learns from free captions only what is usual. Then conversations
+    of all kinds. Last, mostly judging: what lies where, and many statements checked one by one.
+    """
+    seed, noise = settings.seed, settings.noise
+    judging = write_rows(drawn, settings.judging_per_scene, seed + 11, noise, judging=True)
+    judging += write_rows(drawn, 2, seed + 12, noise) + place_rows(drawn, seed + 13, noise)
+    return (
+        list_rows(drawn, settings.lists_per_scene, seed, noise),
+        write_rows(drawn, settings.conversations_per_scene, seed, noise),
+        judging,
+    )
