@@ -74,3 +74,16 @@ def test_the_note_is_a_table_of_rounds():
         "| 1 | 90 | 40 | 80.0 (70.0-90.0) |",
     ]
     assert "Champion: none yet." in text
+
+
+def test_an_ablation_gives_the_headline_figures_of_every_arm():
+    arm = {
+        "name": "no_quads",
+        "figures": {"quad_accuracy": FIGURE, "edited_accuracy": FIGURE, "organic_accuracy": None},
+    }
+    found = tracked(
+        "ablation_summary",
+        {"rounds": 3, "arms": [arm], "gap_recovered": {"quad_accuracy": FIGURE, "organic_accuracy": None}},
+    )
+    assert found.round == 3
+    assert found.figures == {"ablation no_quads/quad_accuracy": 0.8, "gap recovered/quad_accuracy": 0.8}

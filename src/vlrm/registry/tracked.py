@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 METRICS = re.compile(r"metrics_(\d+)")
 """A round's figures; the number is the round's."""
+ABLATIONS = "ablation_summary"
 _INSIDE = re.compile(r"round_(\d+)\.(\w+)")
 _SECTIONS = {
     "blank_image": "controls",
@@ -51,6 +52,9 @@ def tracked(name: str, data: Any) -> Tracked | None:
     """What there is to track in the dataset ``name``; None when nothing."""
     if match := METRICS.fullmatch(name):
         return Tracked(int(match[1]), _figures(data) if "figures" in data else numbers(data))
+    if name == ABLATIONS:
+        found = plain(data)
+        return Tracked(found["rounds"], _arms(found))
     match = _INSIDE.fullmatch(name)
     if match is None:
         return None
@@ -97,6 +101,18 @@ def _figures(data: Mapping[str, Any]) -> dict[str, float]:
         if figure is not None:
             named |= {f"intervals/{name} {bound}": float(figure[bound]) for bound in ("low", "high")}
     return named
+
+
+def _arms(found: Mapping[str, Any]) -> dict[str, float]:
+    """The headline figures of every arm of an ablation, and how much of the gap to exact labels is recovered."""
+    named = {
+        f"ablation {arm['name']}/{name}": float(figure["value"])
+        for arm in found["arms"]
+        for name, figure in arm["figures"].items()
+        if name in SUMMARY and figure is not None
+    }
+    gaps = {name: figure for name, figure in found["gap_recovered"].items() if figure is not None}
+    return named | {f"gap recovered/{name}": float(figure["value"]) for name, figure in gaps.items()}
 
 
 def _placed(name: str) -> str:

@@ -232,9 +232,11 @@ def probe(exam: pa.Table, round_zero: Path, policy: Policy, data: str, *pairs: p
     on_gate = np.array([item["split"] == "gate" for item in views[0][1]])
     training, gate = states(known.to_pylist()), views[0][2][on_gate]
     fitted = fit_probe(training[:, 0] - training[:, 1], known["weight"].to_numpy(), gate[:, 0] - gate[:, 1])
-    return pa.concat_tables([
-        scores_of([item["item_id"] for item in items], *fitted.rewards(seen).T, view) for view, items, seen in views
-    ])  # fmt: skip
+    tables = []
+    for view, items, seen in views:
+        chosen, rejected = fitted.rewards(seen).T
+        tables.append(scores_of([item["item_id"] for item in items], chosen, rejected, view))
+    return pa.concat_tables(tables)
 
 
 def judge_by_experts(exam: pa.Table, evidence: pa.Table, reliability: dict[str, Any]) -> pa.Table:
