@@ -78,7 +78,7 @@ def test_only_the_embedded_models_warn(tmp_path):
     root = Path(__file__).parents[1]
     embedded, own = root / "data/06_models/embedded/vlm", tmp_path
     (own / "config.json").write_text('{"vision_config": {"model_type": "siglip"}}')
-    detector, mine = ExpertConfig(name="detector"), ExpertConfig(name="mine.experts:Photos")
+    detector, mine = ExpertConfig(name="detector"), {"name": "mine.experts:Photos"}
     assert embedded_parts(str(embedded), [detector, mine]) == ["vision-language model", "detector"]
     assert embedded_parts(str(own), [detector]) == ["detector"]
     assert embedded_parts("Qwen/Qwen2.5-VL-3B-Instruct", [mine]) == []

@@ -12,6 +12,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 from vlrm.claims.counterfactual import Edit, propose
+from vlrm.claims.extract import extract_claims
 from vlrm.progress import track
 from vlrm.scenes.redraw import redraw
 from vlrm.scenes.world import Scene
@@ -20,6 +21,7 @@ from vlrm.schema import PROMPTS, RESPONSES, SCENES, Claim, SeenObject, claim_fro
 if TYPE_CHECKING:
     from vlrm.claims.reliability import Reliability
 
+LIKELY = 0.5
 Store = Callable[[Scene], tuple[str, str]]
 
 
@@ -66,7 +68,8 @@ def edit_candidates(
     """For every prompt up to ``per_prompt`` edits of its candidates, each with a quad where one can be made or found.
 
     A quad's image is the scene re-drawn with the edited fact true (``scenes`` has its exact truth), or else another
-    image of the round whose evidence says that the edit holds there and the original does not.
+    image of the round whose evidence says that the edit holds there, as all else in the response may, and the original
+    does not.
     """
     asked = {row["prompt_id"]: row for row in prompts.to_pylist()}
     claimed = _claims_by_response(claims)
@@ -99,7 +102,7 @@ def edit_candidates(
             )  # fmt: skip
             other = _redrawn(edit, scenes.get(image), rng, store)
             if other is None and image not in scenes:
-                other = _found(edit, image, prompts, objects, reliability, settings, rng)
+                other = _found(edit, prompt, prompts, objects, reliability, settings, rng)
             if other is not None:
                 _add_quad(edits, prompt, response, edit, identity, other, common)
     return edits
@@ -151,16 +154,19 @@ def _redrawn(
 
 
 def _found(
-    edit: Edit, image: str, prompts: pa.Table, objects: Mapping[str, Sequence[SeenObject]], reliability: Reliability,
-    settings: CounterfactualSettings, rng: np.random.Generator,
+    edit: Edit, prompt: dict[str, Any], prompts: pa.Table, objects: Mapping[str, Sequence[SeenObject]],
+    reliability: Reliability, settings: CounterfactualSettings, rng: np.random.Generator,
 ) -> tuple[str, str, Scene | None] | None:  # fmt: skip
     paths = dict(zip(prompts["image_sha256"].to_pylist(), prompts["image"].to_pylist(), strict=True))
-    names = sorted(name for name in paths if name != image)
+    names = sorted(name for name in paths if name != prompt["image_sha256"])
+    others = [c for c in extract_claims(edit.text, prompt["question"]) if c.key() != edit.after.key()]
     for i in rng.permutation(len(names))[: settings.tried_images]:
         seen = list(objects.get(names[i], ()))
         if (
             reliability.verify(edit.after, seen).probability >= settings.sure
             and reliability.verify(edit.before, seen).probability <= 1 - settings.sure
+            # A response that is mostly about something else would be refused there, and the whole quad with it.
+            and all(reliability.verify(claim, seen).probability >= LIKELY for claim in others)
         ):
             return paths[names[i]], names[i], None
     return None

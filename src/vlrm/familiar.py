@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from vlrm.embedded.tower import SceneTowerConfig
+from vlrm.experts.config import expert_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -75,10 +76,11 @@ def strangeness(image: Image.Image, surest: float | None, bounds: Bounds) -> str
     return next((name for name, (low, high) in bounds.items() if not low <= seen[name] <= high), None)
 
 
-def embedded_parts(base: str, experts: Sequence[ExpertConfig]) -> list[str]:
+def embedded_parts(base: str, experts: Sequence[ExpertConfig | dict[str, Any]]) -> list[str]:
     """Which of the models in use are the embedded ones, made for rendered scenes."""
     parts = ["vision-language model"] if _is_embedded(Path(base) / "config.json") else []
-    if any(expert.name == "detector" and "weights" not in expert.settings for expert in experts):
+    configured = [expert_config(expert) for expert in experts]
+    if any(expert.name == "detector" and "weights" not in expert.settings for expert in configured):
         parts.append("detector")
     return parts
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from vlrm.rejection_sampling.checks import checks
 from vlrm.rejection_sampling.offer import OFFERED
 from vlrm.rejection_sampling.rule import Rule
-from vlrm.rejection_sampling.select import TESTS, Selection, select_pairs
+from vlrm.rejection_sampling.select import TESTS, Selection, select_pairs, shortage
 from vlrm.schema import PAIRS, WATERFALL
 
 
@@ -196,3 +196,14 @@ def test_what_holds_of_every_selection(
             assert after["left"] == before["left"] - after["refused"]
         assert lines[0]["left"] == sum(row["source"] == source for row in rows)
         assert lines[-1]["left"] == sum(row["source"] == source for row in kept)
+
+
+def test_a_round_that_keeps_too_little_says_why() -> None:
+    selection = selected([pair(1), pair(2, q_plus=0.6), pair(3, q_plus=0.6), pair(4, length_ratio=2.0)])
+    told = shortage(selection, Rule(least=2))
+    assert told is not None
+    assert told.startswith(
+        "the round keeps 1 of 4 pairs on offer, fewer than rule.least=2 (refused: 2 undecided, 1 length): bring more"
+    )
+    assert shortage(selection, Rule(least=1)) is None
+    assert "keeps 0 of 0" in str(shortage(selected([]), Rule()))

@@ -54,14 +54,15 @@ def build_experts(configured: Sequence[ExpertConfig | dict[str, Any]] = EMBEDDED
         raise UserError(f"The list of experts is empty: name at least one of {', '.join(EXPERTS)}.")
     experts: list[Expert] = []
     for entry in configured:
-        config = entry if isinstance(entry, ExpertConfig) else _entry(entry)
+        config = expert_config(entry)
         if any(expert.name == config.name for expert in experts):
             raise UserError(f"The expert {config.name} is listed twice: keep one entry, with the settings you want.")
         experts.append(_build(config))
     return experts
 
 
-def _entry(raw: Any) -> ExpertConfig:
+def expert_config(raw: ExpertConfig | dict[str, Any]) -> ExpertConfig:
+    """One entry of the configuration, which comes as a dict; UserError when it has not its form."""
     try:
         return ExpertConfig.model_validate(raw)
     except ValidationError as error:

@@ -65,6 +65,8 @@ def generate(
     vlm: Vlm, requests: Sequence[Request], sampling: Sampling, progress: Callable[[int], None] | None = None
 ) -> list[str]:
     """The assistant's next turn for each request, in the order given."""
+    if not requests:
+        return []
     ids = vlm.token_ids([vlm.text(r.conversation.messages, reply=True) for r in requests])
     order = sorted(range(len(requests)), key=lambda i: len(ids[i]))
     written = [""] * len(requests)
