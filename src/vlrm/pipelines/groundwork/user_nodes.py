@@ -42,9 +42,10 @@ def bring(images: str | None, prompts: str | None, rounds: int, data: str) -> tu
         if prompts is not None:
             raise UserError("prompts= was given without images=: name the folder that the prompts' images lie in.")
         return BROUGHT.empty_table(), QUARANTINE.empty_table()
-    folder = Path(images).expanduser()
-    rows = read_prompts(Path(prompts).expanduser()) if prompts else describe_folder(folder)
-    good, quarantine = ingest(rows, folder, image_store(data), source=prompts or images)
+    # A name of digits arrives from the command line as a number.
+    folder = Path(str(images)).expanduser()
+    rows = read_prompts(Path(str(prompts)).expanduser()) if prompts is not None else describe_folder(folder)
+    good, quarantine = ingest(rows, folder, image_store(data), source=str(images if prompts is None else prompts))
     if quarantine.num_rows:
         first = quarantine.slice(0, 1).to_pylist()[0]
         log.warning("%d of %d rows of %s were set aside; row %d: %s",
