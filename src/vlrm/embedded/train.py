@@ -38,7 +38,7 @@ class VlmTraining(BaseModel):
     tower_epochs: int = 8
     lists_per_scene: int = 2
     conversations_per_scene: int = 12
-    judging_per_scene: int = 8
+    judging_per_scene: int = 5
     language_epochs: int = 1
     noise: float = 0.6
     batch_tokens: int = 3000
