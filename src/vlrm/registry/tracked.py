@@ -15,7 +15,7 @@ from vlrm.evaluation.summary import SUMMARY, with_interval
 from vlrm.lineage.hashing import flatten, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 METRICS = re.compile(r"metrics_(\d+)")
 """A round's figures; the number is the round's."""
@@ -150,7 +150,7 @@ def _training(summary: Mapping[str, Any]) -> dict[str, list[tuple[int, float]]]:
     return {f"training/{name}": [(s["step"], float(s[name])) for s in steps] for name in ("loss", "accuracy")}
 
 
-_COUNTS = {
+_COUNTS: dict[str, Callable[[Any], dict[str, float]]] = {
     "waterfall": _pairs,
     "summary_critiques": partial(numbers, prefix="critique targets/"),
     "summary_readout": partial(numbers, prefix="readouts on gate/"),
