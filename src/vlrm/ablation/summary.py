@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -39,11 +40,12 @@ def arms_table(found: Ablations) -> Table:
     table.add_column("minus full, points", justify="right")
     table.add_row("round 0", "-", *_cells(found.round_zero), _points(found.gain[HEADLINE], sign=-1))
     table.add_row("full loop", str(found.pairs), *_cells(found.full), "", end_section=True)
-    for place, arm in enumerate(found.arms):
-        last = place + 1 == len(found.arms) or found.arms[place + 1].role != arm.role
-        pairs = "-" if arm.pairs is None else str(arm.pairs)
-        difference = _points(arm.against_full[HEADLINE])
-        table.add_row(f"{arm.name} ({arm.role})", pairs, *_cells(arm.figures), difference, end_section=last)
+    for role, arms in groupby(found.arms, key=lambda arm: arm.role):
+        table.add_row(f"[dim]{role}s[/dim]")
+        for arm in arms:
+            pairs = "-" if arm.pairs is None else str(arm.pairs)
+            table.add_row(arm.name, pairs, *_cells(arm.figures), _points(arm.against_full[HEADLINE]))
+        table.add_section()
     return table
 
 
@@ -78,7 +80,14 @@ def remarks(found: Ablations) -> list[str]:
 
 
 def _cells(figures: Figures) -> list[str]:
-    return [_percent(figures.get(name)) for name in COLUMNS]
+    return [_short(figures.get(name)) for name in COLUMNS]
+
+
+def _short(figure: Figure | None) -> str:
+    """``73.3 (64-82)`` in percent: eight columns have to stand side by side."""
+    if figure is None:
+        return "-"
+    return f"{100 * figure.value:.1f} ({100 * figure.low:.0f}-{100 * figure.high:.0f})"
 
 
 def _percent(figure: Figure | None) -> str:
@@ -88,5 +97,5 @@ def _percent(figure: Figure | None) -> str:
 def _points(figure: Figure | None, sign: int = 1) -> str:
     if figure is None:
         return "-"
-    low, high = sorted((sign * figure.low, sign * figure.high))
-    return f"{sign * 100 * figure.value:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+    value, low, high = (round(sign * 100 * v, 1) + 0.0 for v in (figure.value, figure.low, figure.high))
+    return f"{value:+.1f} ({min(low, high):+.1f} to {max(low, high):+.1f})"
