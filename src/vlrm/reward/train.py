@@ -89,7 +89,7 @@ def train_reward_model(
         chosen = [pairs[i] for i in next(batches)]
         loss, accuracy = _pair_loss(model, chosen, critiques, settings, rng)
         if targets and settings.language_model > 0:
-            some = [targets[i] for i in rng.integers(len(targets), size=8)]
+            some = [targets[i] for i in rng.integers(len(targets), size=settings.pairs_per_step // 2)]
             loss = loss + settings.language_model * language_loss(model.vlm, some)
         if not torch.isfinite(loss):
             raise FloatingPointError(f"reward training: the loss at step {step} of {steps} is not a number")
