@@ -110,7 +110,7 @@ def run_all(arguments: argparse.Namespace, console: Console) -> None:
         if time.monotonic() - said >= SAY_EVERY:
             said = time.monotonic()
             for job in running:
-                console.print(f"seed {job.seed}: {job.pipeline}: {job.last_line()[:110]}", markup=False)
+                console.print(f"seed {job.seed}: {job.pipeline}: {job.last_line()[:110] or 'starting'}", markup=False)
 
 
 def _next(waiting: list[Job], running: list[Job]) -> Job | None:
