@@ -19,7 +19,7 @@ from vlrm.reward.model import RewardModel
 from vlrm.vlm import Vlm
 
 CRITICISED = 160
-"""Report pairs, beside the groups, that are read with critiques when the readout is plain."""
+"""Report pairs, beside the groups, read with critiques where the readout is plain; of a blind view always."""
 FLIPPED = 60
 """Report pairs whose critiques are read with their checks flipped, for the verdict-flip sensitivity."""
 
@@ -64,8 +64,8 @@ def sit_exam(
     read(grouped, "image", len(grouped))
     # Beside the flipped critiques stand critiques of a swapped image, whatever the readout.
     everything = lone + first_wordings
-    read(everything, "blank", len(everything) if by_critiques else 0)
-    read(everything, "swapped", len(everything) if by_critiques else flipped)
+    read(everything, "blank", CRITICISED if by_critiques else 0)
+    read(everything, "swapped", CRITICISED if by_critiques else flipped)
     return score_table(rows)
 
 
