@@ -19,12 +19,16 @@ UNPAIRED = frozenset({"critique_wrong_accuracy"})
 
 
 def choose_readout(gate: Outcomes) -> Readout:
-    """The better of the plain reward and the mean over critiques on the gate split; plain when they tie."""
-    accuracy = {}
-    for readout in ("plain", "critiques"):
-        right = credit(gate.margins(readout))[gate.original]
-        accuracy[readout] = np.nanmean(right) if np.isfinite(right).any() else -1.0
-    return "critiques" if accuracy["critiques"] > accuracy["plain"] else "plain"
+    """The mean over critiques where it beats the plain reward by a standard error on the gate split, else plain.
+
+    Critiques cost M generations and M passes a response; a difference that chance makes is not worth them.
+    """
+    gain = (credit(gate.margins("critiques")) - credit(gate.margins("plain")))[gate.original]
+    gain = gain[np.isfinite(gain)]
+    if not len(gain):
+        return "plain"
+    error = float(gain.std(ddof=1) / np.sqrt(len(gain))) if len(gain) > 1 else 0.0
+    return "critiques" if gain.mean() > 0 and gain.mean() >= error else "plain"
 
 
 def evaluate(
