@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kedro.io import DataCatalog
     from kedro.pipeline import Pipeline
 
-SUMMARY, REPORT = "iterate_summary", "report"
+SUMMARY, REPORT, PROMOTION = "iterate_summary", "report", "promotion"
 ABLATIONS, ABLATION_REPORT = "ablation_summary", "ablation_report"
 QUARANTINE = "round_00.quarantine"
 MLFLOW_STORE = "mlflow.db"
@@ -39,7 +39,7 @@ class EndingHooks:
             console.print(terminal_table(summary["rounds"]))
             if own := summary.get("own_images"):
                 _own_images(console, own, _path(catalog, QUARANTINE))
-            _places(console, summary, Path(_path(catalog, REPORT)), Path(_path(catalog, SUMMARY)))
+            _places(console, catalog, summary)
             if ABLATIONS in outputs and catalog.exists(ABLATIONS):
                 _ablations(console, catalog)
         elif folders := sorted({str(Path(path).parent) for name in outputs if (path := _path(catalog, name))}):
@@ -69,19 +69,19 @@ def _own_images(console: Console, own: dict[str, Any], quarantine: Any) -> None:
         console.print(f"[yellow]Warning   {escape(own['familiarity']['warning'])}[/yellow]")
 
 
-def _champion(summary: dict[str, Any]) -> str:
+def _champion(champion: str | None, promotion: dict[str, Any]) -> str:
     """The champion, and where this run did not change it, why."""
-    champion, promotion = summary["champion"], summary.get("promotion") or {"promote": bool(summary["champion"])}
     if promotion["promote"]:
         return str(champion)
-    why = "; ".join(promotion.get("reasons", ()))
+    why = "; ".join(promotion["reasons"])
     return f"{champion} stays: {why}" if champion else f"none yet: {why}"
 
 
-def _places(console: Console, summary: dict[str, Any], report: Path, figures: Path) -> None:
+def _places(console: Console, catalog: DataCatalog, summary: dict[str, Any]) -> None:
+    report, figures = Path(_path(catalog, REPORT)), Path(_path(catalog, SUMMARY))
     store = report.parent.parent / MLFLOW_STORE
     console.print(f"Report    {report}")
     console.print(f"Figures   {figures}")
     console.print(f"MLflow    sqlite:///{store}  (make mlflow)")
-    console.print(f"Champion  {_champion(summary)}")
+    console.print(f"Champion  {_champion(summary['champion'], catalog.load(PROMOTION))}")
     console.print(f"{summary['seconds']:.0f} s, peak memory {summary['peak_memory_mb']:.0f} MB")

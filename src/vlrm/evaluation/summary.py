@@ -20,7 +20,6 @@ SUMMARY = (
     "quad_accuracy",
     "organic_accuracy",
     "prior_breaking_accuracy",
-    "unseen_combination_accuracy",
     "blank_image_accuracy",
 )
 TERMINAL = {

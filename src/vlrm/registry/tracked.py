@@ -33,7 +33,11 @@ _SECTIONS = {
     "ece_": "calibration",
     "kind_": "kind",
     "part_": "part",
+    "prior_": "part",
+    "unseen_": "part",
     "source_": "source",
+    "edited_": "source",
+    "quad_member": "source",
 }
 """How a figure's name begins -> its section; the headline figures stand before all sections."""
 _GROUPS = ("kind_", "part_", "source_")

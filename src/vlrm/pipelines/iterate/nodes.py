@@ -141,9 +141,8 @@ def report(
         ],
     )
     summary = summary_json(reports, page.seconds or 0.0, page.peak_memory_mb or 0.0, page.champion, by_evidence)
-    summary["truth"] = None if by_evidence else "exact"
-    summary["own_images"] = own if by_evidence else None
-    summary["promotion"] = {name: promotion[name] for name in ("promote", "reasons")}
+    if by_evidence:
+        summary |= {"truth": None, "own_images": own}
     return render_report(page), summary
 
 
