@@ -10,7 +10,7 @@ from kedro.framework.hooks import hook_impl
 
 from vlrm.lineage.hashing import flatten, plain
 from vlrm.lineage.ledger import SETUP
-from vlrm.registry.tracked import METRICS, as_csv, note, tracked
+from vlrm.registry.tracked import EXPERIMENT_TAGS, METRICS, as_csv, note, tracked
 from vlrm.runner import folder_of
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from kedro.pipeline.node import Node
 
 SUMMARY = "iterate_summary"
-ABOUT = "One run a `kedro run` that did something, and inside it one run a round. Figures have the round as their step."
 _MAX_PARAMETER = 500
 """Characters of a parameter's value that MLflow takes."""
 _MAX_METRICS = 1000
@@ -125,8 +124,7 @@ class TrackingHooks:
         store.parent.mkdir(parents=True, exist_ok=True)
         mlflow.set_tracking_uri(f"sqlite:///{store}")
         if mlflow.get_experiment_by_name(settings["experiment"]) is None:
-            about = {"mlflow.note.content": ABOUT}
-            mlflow.create_experiment(settings["experiment"], artifact_location=artifacts.as_uri(), tags=about)
+            mlflow.create_experiment(settings["experiment"], artifact_location=artifacts.as_uri(), tags=EXPERIMENT_TAGS)
         mlflow.set_experiment(settings["experiment"])
         name = "+".join(self._run.get("pipeline_names") or ["__default__"])
         self._parent = mlflow.start_run(run_name=name).info.run_id

@@ -139,7 +139,8 @@ def _lead(data: ReportData) -> list[tuple[str, str, str]]:
 def _table(data: ReportData) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for label, field in (("Pairs offered", "pairs_offered"), ("Pairs kept", "pairs_kept")):
-        cells = [{"value": f"{getattr(r, field):,}".replace(",", " "), "interval": ""} for r in data.rounds]
+        counts = [f"{getattr(one, field):,}".replace(",", " ") if one.round else "–" for one in data.rounds]
+        cells = [{"value": count, "interval": ""} for count in counts]
         rows.append({"label": label, "cells": cells, "gain": {"value": "", "interval": ""}, "direction": ""})
     without_gain = _shown(data, dict.fromkeys(NO_GAIN, ""))
     for name, label in _shown(data, TABLE).items():
@@ -246,7 +247,7 @@ def _selection(data: ReportData) -> Section:
     charts = []
     for one in data.rounds:
         steps: dict[str, tuple[int, int]] = {}
-        for row in one.waterfall:
+        for row in (row for row in one.waterfall if row.test != "offered"):
             refused, left = steps.get(row.test, (0, 0))
             steps[row.test] = (refused + row.refused, left + row.left)
         if steps:

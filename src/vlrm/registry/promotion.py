@@ -33,6 +33,7 @@ def decide(
     *,
     verified: bool = True,
     allow_unverified: bool = False,
+    opponent: str = "the champion",
     min_items: int = 30,
     resamples: int = 10_000,
     level: float = 0.95,
@@ -47,6 +48,7 @@ def decide(
         its own.
     :param verified: whether truth about the gate items is known; without it ``allow_unverified`` must be
         said.
+    :param opponent: what the reasons call the model that ``champion`` holds.
     :returns: promote when the paired bootstrap's lower bound (percentile, ``level`` two-sided) is above 0.
     :raises ValueError: when the two did not sit the same items.
     """
@@ -70,8 +72,8 @@ def decide(
     difference = float(gain.mean())
     said = f"{difference:+.3f} [{low:+.3f}, {high:+.3f}] on {len(items)} gate pairs"
     if low <= 0:
-        against.append(f"not surely better than the champion: {said}")
-    reasons = against or [f"surely better than the champion: {said}"]
+        against.append(f"not surely better than {opponent}: {said}")
+    reasons = against or [f"surely better than {opponent}: {said}"]
     return Decision(not against, tuple(reasons), len(items), mean, mean - difference, difference, low, high)
 
 

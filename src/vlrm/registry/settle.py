@@ -40,10 +40,12 @@ def challenge(
     before = champion(NAME)
     version = register(folder, NAME, manifest, example)
     if before is not None and before.version != version.version:
-        opponent, against = sit_gate(before.folder), f"version {before.version}"
+        opponent, against = sit_gate(before.folder), f"the champion, version {before.version}"
     else:
         opponent, against = round_zero, "round 0"
-    decision = decide(gate, opponent, groups, verified=verified, allow_unverified=allow_unverified)
+    decision = decide(
+        gate, opponent, groups, verified=verified, allow_unverified=allow_unverified, opponent=against
+    )  # fmt: skip
     settle(version, decision)
     now = champion(NAME)
     return {

@@ -14,6 +14,7 @@ from mlflow.models import ModelSignature
 from mlflow.types.schema import ColSpec, Schema
 
 import vlrm
+from vlrm.registry.tracked import EXPERIMENT_TAGS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +63,7 @@ def connect(store: Path, artifacts: Path, experiment: str = "vlrm") -> None:
     store.parent.mkdir(parents=True, exist_ok=True)
     mlflow.set_tracking_uri(f"sqlite:///{store.resolve()}")
     if mlflow.get_experiment_by_name(experiment) is None:
-        mlflow.create_experiment(experiment, artifact_location=artifacts.resolve().as_uri())
+        mlflow.create_experiment(experiment, artifact_location=artifacts.resolve().as_uri(), tags=EXPERIMENT_TAGS)
     mlflow.set_experiment(experiment)
 
 
@@ -120,7 +121,7 @@ def settle(version: Registered, decision: Decision) -> None:
     """Write the gate's decision on the version, and make it the champion if it won."""
     client = MlflowClient()
     for key, value in asdict(decision).items():
-        text = "; ".join(value) if key == "reasons" else str(value)
+        text = f"{value:.4f}" if isinstance(value, float) else "; ".join(value) if key == "reasons" else str(value)
         client.set_model_version_tag(version.name, str(version.version), f"gate.{key}", text)
     verdict = "Promoted" if decision.promote else "Not promoted"
     client.update_model_version(version.name, str(version.version), f"{verdict}: {'; '.join(decision.reasons)}.")

@@ -17,6 +17,13 @@ from vlrm.lineage.hashing import flatten, plain
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+EXPERIMENT_TAGS = {
+    "mlflow.note.content": (
+        "One run a `kedro run` that did something, and inside it one run a round. Figures have the round as their step."
+    ),
+    "mlflow.experimentKind": "custom_model_development",
+}
+"""Description of the experiment, and which of its pages MLflow opens: training runs, not traces."""
 METRICS = re.compile(r"metrics_(\d+)")
 """A round's figures; the number is the round's."""
 ABLATIONS = "ablation_summary"

@@ -136,7 +136,7 @@ def report(
         peak_memory_mb=peak_mb(),
         champion=promotion["champion_uri"],
         notes=[
-            f"Promotion: {'; '.join(promotion['reasons'])} (against {promotion['against']}).",
+            f"{'Promoted' if promotion['promote'] else 'Not promoted'}: {'; '.join(promotion['reasons'])}.",
             *(own_images_notes(own) if by_evidence else ()),
         ],
     )
