@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from vlrm import chat
 from vlrm.reward.model import language_modules
+from vlrm.reward.schedule import warm_cosine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -81,7 +82,7 @@ def train_critic(
     parameters = [p for n, p in vlm.model.named_parameters() if "lora_" in n]
     steps = max(1, math.ceil(settings.epochs * len(examples) / settings.rows_per_step))
     optimizer = torch.optim.AdamW(parameters, lr=settings.rate, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.rate, total_steps=steps + 1, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warm_cosine(step, steps))
     vlm.model.train()
     order = rng.permutation(len(examples))
     for step in range(steps):

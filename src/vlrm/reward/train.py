@@ -14,6 +14,7 @@ from torch.nn.functional import softplus
 
 from vlrm.reward.critic import CriticExample, language_loss
 from vlrm.reward.rows import CritiqueTexts, TrainingPair, rows_of, units
+from vlrm.reward.schedule import warm_cosine
 from vlrm_kernels.pair_margin import pair_margin_loss
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def train_reward_model(
         [{"params": others, "lr": settings.rate}, {"params": scales, "lr": settings.scale_rate}],
         weight_decay=0.0,
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: _warm_cosine(s, steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: warm_cosine(s, steps))
     model.train()
     batches = _batches(pairs, settings.pairs_per_step, rng)
     for step in range(steps):
@@ -141,10 +142,3 @@ def _batches(pairs: Sequence[TrainingPair], size: int, rng: np.random.Generator)
             if len(batch) >= size:
                 yield batch
                 batch = []
-
-
-def _warm_cosine(step: int, steps: int) -> float:
-    warm = max(1, steps // 10)
-    if step < warm:
-        return (step + 1) / warm
-    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
