@@ -50,7 +50,7 @@ test: $(STAMP)  ## lint, types, layers, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 format: $(STAMP)  ## rewrite the code in the house format
 	$(BIN)/ruff check --fix .

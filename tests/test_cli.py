@@ -95,3 +95,15 @@ def test_a_changed_parameter_of_a_finished_round_is_one_sentence(project):
 
 def test_a_mistake_of_ours_keeps_its_traceback():
     assert sentence(ZeroDivisionError("division by zero")) is None
+
+
+def test_an_environment_keeps_its_globals_and_may_add_no_group(project):
+    (project / "conf/small").mkdir()
+    (project / "conf/small/globals.yml").write_text("experiment: small\n")
+    done = kedro_run(project, "--env", "small", "--params", "rounds=1")
+    assert done.returncode == 0, done.stderr
+    assert (project / "data/rounds/small/01/manifest.json").exists()
+    (project / "conf/small/parameters.yml").write_text("rul: {step: 2}\n")
+    done = kedro_run(project, "--env", "small")
+    assert done.returncode == 1
+    assert done.stderr.strip() == "Error: the configuration declares no parameter 'rul'; did you mean 'rule'."

@@ -33,11 +33,18 @@ def reliability():
     return Reliability.fit(calibration_examples([(truth, truth) for truth in truths], rng))
 
 
-def quads(reliability, text: str, others: dict[str, Scene]) -> list[dict]:
+def quads(reliability, text: str, others: dict[str, Scene], kind: str = "free") -> list[dict]:
     """The quad rows made of one answer about the red star, whose colour is edited, among ``others``."""
     scenes = {"here": STAR} | others
     prompts = [
-        {"prompt_id": name, "image": f"{name}.png", "image_sha256": name, "question": QUESTION, "part": "user"}
+        {
+            "prompt_id": name,
+            "image": f"{name}.png",
+            "image_sha256": name,
+            "question": QUESTION,
+            "kind": kind,
+            "part": "user",
+        }
         for name in scenes
     ]
     said = {
@@ -79,3 +86,12 @@ def test_what_else_is_said_must_hold_there_too(reliability):
     text = "There is a red star. There is a green box."
     assert quads(reliability, text, {"alone": OTHERS["alone"], "same": OTHERS["same"]}) == []
     assert {row["image_sha256"] for row in quads(reliability, text, OTHERS)} == {"twin"}
+
+
+def test_a_description_is_shortened_where_no_image_bears_all_of_it_out(reliability):
+    text = "There is a green box. There is a red star."
+    rows = quads(reliability, text, {"alone": OTHERS["alone"], "same": OTHERS["same"]}, kind="description")
+    texts = {row["text"] for row in rows if row["image_sha256"] == "alone"}
+    assert texts == {"There is a red star.", "There is a green star."}
+    # Where another image bears out the whole answer, the whole answer is kept.
+    assert any(row["text"] == text for row in quads(reliability, text, OTHERS, kind="description"))

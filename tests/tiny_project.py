@@ -83,10 +83,14 @@ def create(root: Path, tracking: bool = False) -> Path:
     return root
 
 
-def kedro_run(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """``kedro run`` as a user types it."""
+def environment(root: Path) -> dict[str, str]:
+    """What a ``kedro`` command in ``root`` needs to find its code, and to be quiet."""
     paths = [str(root / "src"), str(ROOT / "src"), *sys.path]
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "OMP_NUM_THREADS": "1", "COLUMNS": "160"}
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | quiet
+    return os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | quiet
+
+
+def kedro_run(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """``kedro run`` as a user types it."""
     command = [sys.executable, "-m", "kedro", "run", *words]
-    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=root, env=environment(root), capture_output=True, text=True, check=False)

@@ -23,7 +23,10 @@ class VlrmContext(KedroContext):
         super().__init__(*args, **kwargs)
         # Read raw: ``self.params`` would look at the pipelines to check types, and so build them too early.
         parameters = self.config_loader["parameters"]
-        check_names(self._runtime_params or {}, self._declared())
+        # In this order: the loader that was made last is the one that ${globals:...} is looked up in from then on.
+        base, declared = self._declared("base"), self._declared(self.config_loader.env)
+        check_names(dict.fromkeys(declared), base)
+        check_names(self._runtime_params or {}, declared)
         rounds, experiment = (
             whole_number("rounds", parameters.get("rounds", 1)),
             parameters.get("experiment", "default"),
@@ -34,12 +37,12 @@ class VlrmContext(KedroContext):
         importlib.import_module(f"{self._package_name}.pipelines").configure(rounds, newest)
         project.pipelines.configure(f"{self._package_name}.pipeline_registry")
 
-    def _declared(self) -> Mapping[str, Any]:
-        """The parameters the configuration declares, without those given on the command line."""
+    def _declared(self, environment: str | None) -> Mapping[str, Any]:
+        """The parameters an environment declares over base, without those given on the command line."""
         loader = self.config_loader
         bare = type(loader)(
             conf_source=loader.conf_source,
-            env=loader.env,
+            env=environment,
             **project.settings.CONFIG_LOADER_ARGS,
             runtime_params=None,
         )

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from vlrm.claims.counterfactual import Edit, propose
 from vlrm.claims.extract import extract_claims
+from vlrm.claims.shorten import one_sentence
 from vlrm.progress import track
 from vlrm.scenes.redraw import redraw
 from vlrm.scenes.world import Scene
@@ -69,7 +70,7 @@ def edit_candidates(
 
     A quad's image is the scene re-drawn with the edited fact true (``scenes`` has its exact truth), or else another
     image of the round whose evidence says that the edit holds there, as all else in the response may, and the original
-    does not.
+    does not. Where none bears out a whole description, both answers are shortened to the sentence that was edited.
     """
     asked = {row["prompt_id"]: row for row in prompts.to_pylist()}
     claimed = _claims_by_response(claims)
@@ -95,17 +96,33 @@ def edit_candidates(
         for response, edit in edited:
             number = sum(row["source"] == "counterfactual" for row in edits.responses)
             identity = f"{response['response_id']}-e{number}"
-            common = {"edit_kind": edit.kind, "quad_id": identity, "sample": response["sample"]}
-            edits.responses.append(
-                {"response_id": identity, "prompt_id": prompt_id, "image_sha256": image, "text": edit.text,
-                 "source": "counterfactual", "parent_id": response["response_id"], **common}
-            )  # fmt: skip
+            parent, made = response, edit
             other = _redrawn(edit, scenes.get(image), rng, store)
             if other is None and image not in scenes:
                 other = _found(edit, prompt, prompts, objects, reliability, settings, rng)
+                short = _shortened(response, edit, prompt, identity) if other is None else None
+                if short and (other := _found(short[1], prompt, prompts, objects, reliability, settings, rng)):
+                    parent, made = short
+                    edits.responses.append(parent)
+            common = {"edit_kind": edit.kind, "quad_id": identity, "sample": response["sample"]}
+            edits.responses.append(
+                {"response_id": identity, "prompt_id": prompt_id, "image_sha256": image, "text": made.text,
+                 "source": "counterfactual", "parent_id": parent["response_id"], **common}
+            )  # fmt: skip
             if other is not None:
-                _add_quad(edits, prompt, response, edit, identity, other, common)
+                _add_quad(edits, prompt, parent, made, identity, other, common)
     return edits
+
+
+def _shortened(
+    response: dict[str, Any], edit: Edit, prompt: dict[str, Any], identity: str
+) -> tuple[dict[str, Any], Edit] | None:
+    """The response and its edit as one sentence each; only of descriptions, of which a sentence is one too."""
+    short = one_sentence(response["text"], edit, prompt["question"]) if prompt["kind"] == "description" else None
+    if short is None:
+        return None
+    names = {"response_id": f"{identity}-s", "source": "shortened", "parent_id": response["response_id"]}
+    return response | names | {"text": short[0]}, short[1]
 
 
 def _claims_by_response(claims: pa.Table) -> dict[str, list[tuple[Claim, float]]]:

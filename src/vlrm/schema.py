@@ -166,9 +166,9 @@ RESPONSES = _schema(
     quad_id=S,
     sample=I,
 )
-"""``source``: sampled (by the policy), counterfactual (an edit of ``parent_id`` on the same image) or quad (the same
-text said of the quad's other image; ``parent_id`` is the response it repeats). ``quad_id`` is the counterfactual's
-response id on the counterfactual and on the two quad rows, null elsewhere."""
+"""``source``: sampled (by the policy), shortened (a sentence of the sampled ``parent_id``), counterfactual (an edit of
+``parent_id`` on the same image) or quad (the same text said of the quad's other image; ``parent_id`` is the response it
+repeats). ``quad_id`` is the counterfactual's response id on the counterfactual and both quad rows, null elsewhere."""
 CLAIMS = _schema(
     response_id=S,
     claim_index=I,

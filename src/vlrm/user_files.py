@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 DESCRIBE = "Describe the image."
 LONGEST_QUESTION = 2000
 """Characters; a longer one is no question about an image, and would not fit a small model's window."""
+_DESCRIBING = re.compile(
+    r"(please |can you |could you )?describe\b|what (is|can you see|do you see) in (the|this) (image|picture|photo)",
+    re.IGNORECASE,
+)
 _COLUMNS = ("image", "question")
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 _NAMED = 80
@@ -160,7 +165,7 @@ def ingest(
         first[prompt_id] = row.number
         good.append({
             "prompt_id": prompt_id, "image": relative_path(sha, root), "image_sha256": sha,
-            "question": question, "kind": "description" if question == DESCRIBE else "free", "part": USER,
+            "question": question, "kind": "description" if _DESCRIBING.match(question) else "free", "part": USER,
         })  # fmt: skip
     if not good:
         why = f"; row {bad[0]['row']}: {bad[0]['reason']}" if bad else "."

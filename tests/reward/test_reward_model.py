@@ -97,3 +97,14 @@ def test_pair_margin_loss_against_float64():
     expected = (w * np.logaddexp(0, m - (c - r))).sum() / w.sum()
     got = pair_margin_loss(*(torch.tensor(x, dtype=torch.float32) for x in (c, r, w, m)))
     assert float(got) == pytest.approx(expected, rel=1e-5)
+
+
+def test_round_zero_does_not_depend_on_what_the_process_drew_before(tiny):
+    torch.manual_seed(1)
+    one = RewardModel(tiny[0], CONFIG).head
+    torch.manual_seed(2)
+    other = RewardModel(tiny[0], CONFIG).head
+    assert torch.equal(one.first.weight, other.first.weight) and torch.equal(one.first.bias, other.first.bias)
+    before = torch.random.get_rng_state()
+    RewardModel(tiny[0], CONFIG)
+    assert torch.equal(before, torch.random.get_rng_state())

@@ -50,6 +50,8 @@ def build_experts(configured: Sequence[ExpertConfig | dict[str, Any]] = EMBEDDED
     Raises:
         UserError: an unknown name or setting, a setting out of range, an expert twice, or no expert at all.
     """
+    if isinstance(configured, str | dict):
+        raise UserError("experts is no list: write one entry with a name for each expert (- name: detector).")
     if not configured:
         raise UserError(f"The list of experts is empty: name at least one of {', '.join(EXPERTS)}.")
     experts: list[Expert] = []
@@ -103,4 +105,4 @@ def _class(name: str) -> Any:
 
 def _first(error: ValidationError) -> str:
     problem = error.errors()[0]
-    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+    return ": ".join([*filter(None, [".".join(map(str, problem["loc"]))]), problem["msg"]])

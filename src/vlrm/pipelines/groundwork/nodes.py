@@ -40,11 +40,12 @@ CALIBRATION_SEED = 9_001
 
 def calibrate_experts(world: World, experts: list[ExpertConfig], data: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The experts' likelihoods and weights per claim kind, and a table of what each gets right."""
+    built = build_experts(experts)
     drawn = list(islice(scenes(CALIBRATION_SEED), world.calibration_scenes))
     root = image_store(data)
     stored = [store_scene(scene, root) for scene in track(drawn, "calibration scene")]
     images = [(sha, root / path) for path, sha in stored]
-    table = annotate_table(images, build_experts(experts), cache=Path(data) / "cache" / "evidence")
+    table = annotate_table(images, built, cache=Path(data) / "cache" / "evidence")
     found = evidence_by_image(table)
     evidence = [found.get(sha, []) for _, sha in stored]
     rng = np.random.default_rng(CALIBRATION_SEED)
