@@ -3,11 +3,12 @@
 from vlrm.context import VlrmContext
 from vlrm.ending import EndingHooks
 from vlrm.hooks import TrackingHooks
+from vlrm.preflight import PreflightHooks
 from vlrm.session import VlrmSession
 
 CONTEXT_CLASS = VlrmContext
 SESSION_CLASS = VlrmSession
-HOOKS = (EndingHooks(), TrackingHooks())
+HOOKS = (PreflightHooks(), EndingHooks(), TrackingHooks())
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro_telemetry", "kedro-viz", "kedro_viz")
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

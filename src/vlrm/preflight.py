@@ -1,0 +1,29 @@
+"""What would only fail after an hour of work is refused before the first stage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kedro.framework.hooks import hook_impl
+
+from vlrm.errors import UserError
+
+if TYPE_CHECKING:
+    from kedro.io import DataCatalog
+    from kedro.pipeline import Pipeline
+
+IMAGES = "params:images"
+
+
+class PreflightHooks:
+    """Looks at what is to run and at its parameters."""
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Refuse to ablate without exact truth: an arm's ceiling, label errors and best rule all need it."""
+        arms = any((node.namespace or "").startswith("ablation.") for node in pipeline.nodes)
+        if arms and catalog.exists(IMAGES) and catalog.load(IMAGES) is not None:
+            raise UserError(
+                "kedro run --pipeline ablate compares with exact truth, which images= does not give: leave images= out "
+                "to run it on the embedded world."
+            )

@@ -1,0 +1,24 @@
+"""What cannot work is refused before anything runs."""
+
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Pipeline, node
+
+from vlrm.errors import UserError
+from vlrm.preflight import IMAGES, PreflightHooks
+
+
+def pipeline(namespace: str) -> Pipeline:
+    return Pipeline([node(lambda seed: seed, "params:seed", "out", name="n", namespace=namespace)])
+
+
+@pytest.mark.parametrize(("namespace", "images"), [("round_01", "photos"), ("ablation.no_quads.round_01", None)])
+def test_what_can_work_is_let_through(namespace, images):
+    catalog = DataCatalog({IMAGES: MemoryDataset(images), "params:seed": MemoryDataset(0)})
+    PreflightHooks().before_pipeline_run(pipeline(namespace), catalog)
+
+
+def test_an_ablation_of_a_users_images_is_refused_at_once():
+    catalog = DataCatalog({IMAGES: MemoryDataset("photos"), "params:seed": MemoryDataset(0)})
+    with pytest.raises(UserError, match="leave images= out"):
+        PreflightHooks().before_pipeline_run(pipeline("ablation.no_quads.round_01"), catalog)
