@@ -13,6 +13,7 @@ from vlrm.ending import EndingHooks
 from vlrm.lineage.hashing import plain
 
 ITERATE = {"rounds": [], "seconds": 12.0, "peak_memory_mb": 900.0, "champion": "models:/vlrm/1"}
+PROMOTION = {"promote": True, "reasons": []}
 
 
 class MadeUpCatalog:
@@ -36,7 +37,7 @@ def test_the_arms_are_shown_after_the_rounds(capsys) -> None:
     measured = measure(worse, full, {"no_quads": worse}, np.ones(40, bool))
     found = compare([measured], rounds=1, pairs={"full": 20, "no_quads": 20}, labels=[], draws=20)
     names = ("iterate_summary", "report", "ablation_summary", "ablation_report")
-    catalog = MadeUpCatalog(iterate_summary=ITERATE, ablation_summary=plain(found))
+    catalog = MadeUpCatalog(iterate_summary=ITERATE, promotion=PROMOTION, ablation_summary=plain(found))
     EndingHooks().after_pipeline_run(SimpleNamespace(all_outputs=lambda: set(names)), catalog)
     said = capsys.readouterr().out
     assert said.index("Rounds on the report split") < said.index("Arms beside the full loop")
@@ -46,5 +47,5 @@ def test_the_arms_are_shown_after_the_rounds(capsys) -> None:
 
 def test_a_loop_alone_says_nothing_of_arms(capsys) -> None:
     pipeline = SimpleNamespace(all_outputs=lambda: {"iterate_summary", "report"})
-    EndingHooks().after_pipeline_run(pipeline, MadeUpCatalog(iterate_summary=ITERATE))
+    EndingHooks().after_pipeline_run(pipeline, MadeUpCatalog(iterate_summary=ITERATE, promotion=PROMOTION))
     assert "Arms" not in capsys.readouterr().out

@@ -63,7 +63,7 @@ class Head(nn.Module):
         with torch.random.fork_rng(devices=[]):  # not the process's random state: round 0 must be the same every time
             torch.manual_seed(HEAD_SEED)
             self.first = nn.Linear(width, hidden)
-        self.last = nn.Linear(hidden, 1)
+            self.last = nn.Linear(hidden, 1)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
