@@ -125,8 +125,8 @@ def _ended(job: Job, code: int, running: list[Job], console: Console) -> None:
             if other.process is not None:
                 other.process.terminate()
         raise SystemExit(
-            f"seed {job.seed}: {job.pipeline} ended with exit code {code} ({job.last_line()}): read {job.log}, then run "
-            "the same command again; what is finished is kept."
+            f"seed {job.seed}: {job.pipeline} ended with exit code {code} ({job.last_line()}): read {job.log}, then "
+            "run the same command again; what is finished is kept."
         )
     memory = job.folder / "peak_memory.json"
     known = json.loads(memory.read_text()) if memory.exists() else {}
