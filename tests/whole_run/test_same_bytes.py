@@ -18,7 +18,7 @@ from tiny_project import ROOT, environment
 if TYPE_CHECKING:
     from pathlib import Path
 
-BEFORE, IN_FLIGHT = "rm_training.sample_on_policy_critiques", "rm_training.train_reward_model"
+BEFORE = "rm_training.sample_on_policy_critiques"
 
 
 def start_and_kill(data: Path) -> list[str]:
@@ -35,7 +35,7 @@ def start_and_kill(data: Path) -> list[str]:
         for line in child.stdout:
             lines.append(line.rstrip())
             if BEFORE in line:
-                time.sleep(1.5)  # well into the training, which takes several times as long
+                time.sleep(0.5)  # into the training, or on a fast machine into the stage after it
                 os.kill(child.pid, signal.SIGKILL)
                 break
     assert child.returncode == -signal.SIGKILL, log.read_text()
@@ -59,13 +59,15 @@ def resumed(tmp_path_factory) -> tuple[Path, list[str], list[str], dict[Path, in
     return data, killed, done.stdout.splitlines(), stamps
 
 
-def test_a_killed_run_redoes_only_the_stage_in_flight(resumed):
+def test_a_killed_run_redoes_only_the_stage_in_flight(whole_run, resumed):
     data, killed, again, stamps = resumed
     first, second = stages(killed), stages(again)
-    assert first[-1] == f"round 01 {BEFORE}"
-    assert second[0] == f"round 01 {IN_FLIGHT}"
-    assert not set(first) & set(second)
-    assert again[0].startswith(f"{len(first)} of ")
+    order = stages(whole_run.shown.splitlines())
+    assert f"round 01 {BEFORE}" in order
+    # What was shown as finished is kept; one stage more may have been, between the last line and the kill.
+    assert first == order[: len(first)]
+    assert second in (order[len(first) :], order[len(first) + 1 :])
+    assert again[0].startswith(f"{len(order) - len(second)} of ")
     assert stamps and stamps == {path: path.stat().st_mtime_ns for path in stamps}
     assert not list(data.rglob(".*.new")), "what the kill left half-written must not stay"
 
