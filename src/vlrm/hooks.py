@@ -10,7 +10,7 @@ from kedro.framework.hooks import hook_impl
 
 from vlrm.lineage.hashing import flatten, plain
 from vlrm.lineage.ledger import SETUP
-from vlrm.registry.tracked import EXPERIMENT_TAGS, METRICS, as_csv, note, tracked
+from vlrm.registry.tracked import METRICS, as_csv, note, tracked
 from vlrm.runner import folder_of
 
 if TYPE_CHECKING:
@@ -119,13 +119,11 @@ class TrackingHooks:
         return mlflow
 
     def _start(self) -> None:
+        from vlrm.registry.store import connect
+
         mlflow, settings = self._mlflow, self._settings
         store, artifacts = (self._project / settings[name] for name in ("store", "artifacts"))
-        store.parent.mkdir(parents=True, exist_ok=True)
-        mlflow.set_tracking_uri(f"sqlite:///{store}")
-        if mlflow.get_experiment_by_name(settings["experiment"]) is None:
-            mlflow.create_experiment(settings["experiment"], artifact_location=artifacts.as_uri(), tags=EXPERIMENT_TAGS)
-        mlflow.set_experiment(settings["experiment"])
+        connect(store, artifacts, settings["experiment"])
         name = "+".join(self._run.get("pipeline_names") or ["__default__"])
         self._parent = mlflow.start_run(run_name=name).info.run_id
         mlflow.set_tags(

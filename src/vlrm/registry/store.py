@@ -14,6 +14,7 @@ from mlflow.models import ModelSignature
 from mlflow.types.schema import ColSpec, Schema
 
 import vlrm
+from vlrm.errors import UserError
 from vlrm.registry.tracked import EXPERIMENT_TAGS
 
 if TYPE_CHECKING:
@@ -59,12 +60,37 @@ class Registered:
 
 
 def connect(store: Path, artifacts: Path, experiment: str = "vlrm") -> None:
-    """Use the SQLite store at ``store``, keeping files under ``artifacts``."""
-    store.parent.mkdir(parents=True, exist_ok=True)
+    """Use the SQLite store at ``store``, keeping files under ``artifacts``.
+
+    Raises:
+        UserError: another version of MLflow made the store.
+    """
+    _create(store)
     mlflow.set_tracking_uri(f"sqlite:///{store.resolve()}")
-    if mlflow.get_experiment_by_name(experiment) is None:
+    try:
+        known = mlflow.get_experiment_by_name(experiment)
+    except MlflowException as error:
+        if "out-of-date database schema" not in str(error):
+            raise
+        raise UserError(
+            f"{store} was made by another version of MLflow: run 'mlflow db upgrade sqlite:///{store}', or move the "
+            "file away for a new one (rounds do not need it); then run the same command again."
+        ) from error
+    if known is None:
         mlflow.create_experiment(experiment, artifact_location=artifacts.resolve().as_uri(), tags=EXPERIMENT_TAGS)
     mlflow.set_experiment(experiment)
+
+
+def _create(store: Path) -> None:
+    """Make the store whole under another name first: MLflow cannot use one whose making was killed half-way."""
+    if store.exists():
+        return
+    store.parent.mkdir(parents=True, exist_ok=True)
+    new = store.with_name(f".{store.name}.new")
+    for stale in (new, new.with_name(f"{new.name}-journal")):
+        stale.unlink(missing_ok=True)
+    MlflowClient(f"sqlite:///{new.resolve()}").search_experiments(max_results=1)
+    new.replace(store)
 
 
 def register(
