@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from vlrm.scenes.world import Scene
 
 TOKENIZER_ROWS = 60_000
+WRITERS = 2
+"""Processes that write the lessons."""
 Progress = Callable[[str], None]
 
 
@@ -94,15 +98,22 @@ def _lessons(drawn: list[Scene], settings: VlmTraining) -> list[list[Row]]:
     """
     seed, noise = settings.seed, settings.noise
     judging, again = settings.judging_per_scene, settings.conversations_again
-    return [
-        list_rows(drawn, settings.lists_per_scene, seed, noise),
-        write_rows(drawn, settings.conversations_per_scene, seed, noise),
-        place_rows(drawn, settings.places_per_scene, seed),
-        write_rows(drawn, judging, seed + 11, noise, judging=True)
-        + write_rows(drawn, again, seed + 12, noise)
-        + place_rows(drawn, 1, seed + 13),
-        write_rows(drawn, judging - 1, seed + 21, noise, judging=True)
-        + write_rows(drawn, again - 1, seed + 22, noise)
-        + place_rows(drawn, 1, seed + 23)
-        + list_rows(drawn, 1, seed + 24, noise),
+    lessons = [
+        [partial(list_rows, drawn, settings.lists_per_scene, seed, noise)],
+        [partial(write_rows, drawn, settings.conversations_per_scene, seed, noise)],
+        [partial(place_rows, drawn, settings.places_per_scene, seed)],
+        [
+            partial(write_rows, drawn, judging, seed + 11, noise, judging=True),
+            partial(write_rows, drawn, again, seed + 12, noise),
+            partial(place_rows, drawn, 1, seed + 13),
+        ],
+        [
+            partial(write_rows, drawn, judging - 1, seed + 21, noise, judging=True),
+            partial(write_rows, drawn, again - 1, seed + 22, noise),
+            partial(place_rows, drawn, 1, seed + 23),
+            partial(list_rows, drawn, 1, seed + 24, noise),
+        ],
     ]
+    with ProcessPoolExecutor(WRITERS) as pool:
+        written = [[pool.submit(part) for part in parts] for parts in lessons]
+        return [[row for part in parts for row in part.result()] for parts in written]
