@@ -37,7 +37,9 @@ def test_every_row_points_at_an_object_and_says_who_said_it(evidence, experts):
             assert row.fingerprint == fingerprints[row.expert]
             assert 0 <= row.score <= 1 and 0 <= row.box[0] < row.box[2] <= 1 and 0 <= row.box[1] < row.box[3] <= 1
             assert row.target is None or row.target in ids
-        measured += [{"colour", "size"} <= thing.attributes.keys() for thing in seen_objects(rows) if thing.score >= 0.5]
+        measured += [
+            {"colour", "size"} <= thing.attributes.keys() for thing in seen_objects(rows) if thing.score >= 0.5
+        ]
     # The detector takes a grey scratch for an object now and then, and that has no colour.
     assert sum(measured) / len(measured) > 0.98
 
