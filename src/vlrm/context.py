@@ -34,7 +34,8 @@ class VlrmContext(KedroContext):
         check_experiment(experiment)
         folder = self.project_path / str(parameters.get("data", "data")) / "rounds"
         newest = Ledger.open(folder, experiment, self.project_path).newest_sealed()
-        importlib.import_module(f"{self._package_name}.pipelines").configure(rounds, newest)
+        answers = parameters.get("responses") is not None
+        importlib.import_module(f"{self._package_name}.pipelines").configure(rounds, newest, answers)
         project.pipelines.configure(f"{self._package_name}.pipeline_registry")
 
     def _declared(self, environment: str | None) -> Mapping[str, Any]:
