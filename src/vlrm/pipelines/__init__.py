@@ -14,17 +14,19 @@ class _Shape:
     rounds: int = 3
     newest: int | None = None
     answers: bool = False
+    answered: bool = False
 
 
 _shape = _Shape()
 
 
-def configure(rounds: int, newest: int | None = None, answers: bool = False) -> None:
+def configure(rounds: int, newest: int | None = None, answers: bool = False, answered: bool = False) -> None:
     """Set how many rounds ``iterate`` has, and which finished round is the newest; the context calls this.
 
-    ``answers``: the user brought answers (``responses=``), which ``expert_annotation`` then verifies.
+    ``answers``: the user brought answers (``responses=``), which ``expert_annotation`` then verifies. ``answered``:
+    that has been done before, so that ``explain`` finds them.
     """
-    _shape.rounds, _shape.newest, _shape.answers = rounds, newest, answers
+    _shape.rounds, _shape.newest, _shape.answers, _shape.answered = rounds, newest, answers, answered
 
 
 def registered() -> dict[str, Pipeline]:
@@ -32,7 +34,7 @@ def registered() -> dict[str, Pipeline]:
     is); ``expert_annotation`` with a user's answers is about these instead."""
     from vlrm.pipelines.ablate.pipeline import create_pipeline as ablate
     from vlrm.pipelines.answers.pipeline import create_pipeline as answers
-    from vlrm.pipelines.answers.pipeline import measuring
+    from vlrm.pipelines.answers.pipeline import explaining, measuring
     from vlrm.pipelines.embedded_training.pipeline import create_pipeline as embedded_training
     from vlrm.pipelines.iterate.pipeline import create_pipeline
 
@@ -45,6 +47,7 @@ def registered() -> dict[str, Pipeline]:
         "ablate": ablate(_shape.rounds),
         "embedded_training": embedded_training(),
         "expert_reliability": measuring(),
+        "explain": explaining(_shape.newest, _shape.answered),
     }
     return {"__default__": loop, "iterate": loop, **others, **alone}
 

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from vlrm.answers.bringing import bring_answers
+from vlrm.answers.finding import find_response
 from vlrm.answers.verifying import score_answers, verify_answers
 from vlrm.answers.words import words_of
 from vlrm.claims.calibration import calibration_examples
@@ -22,12 +23,13 @@ from vlrm.experts.coco import read_truth
 from vlrm.experts.config import ExpertConfig, build_experts
 from vlrm.experts.label_table import label_table
 from vlrm.experts.measured import Measured, detectors, labels_of, needs_measuring, read_measured, shipped
-from vlrm.images import relative_path, store
+from vlrm.images import open_image, relative_path, store
 from vlrm.pipelines.groundwork.nodes import calibrate_experts
 from vlrm.pipelines.settings import World, image_store
 from vlrm.progress import track
 from vlrm.schema import seen_objects
 from vlrm.user_files import image_folder, inside, read_responses
+from vlrm.viewing.explanation import explanation_page
 
 log = logging.getLogger(__name__)
 SEED = 9_001
@@ -129,3 +131,13 @@ def _annotated(names: list[str], images: Path, built: list[Expert], data: str) -
 
 def _cache(data: str) -> Path:
     return Path(data) / "cache" / "evidence"
+
+
+def explain(response: str | None, data: str, *tables: Path) -> str:
+    """The page that explains the response with this id: its image with boxes, its claims with verdicts (HTML)."""
+    if response is None:
+        raise UserError("say which response is to be explained: --params response=ID.")
+    found = find_response(str(response), tables)
+    root = image_store(data)
+    image = open_image(root / relative_path(found.response["image_sha256"], root))
+    return explanation_page(found.response, found.question, found.claims, found.evidence, image)

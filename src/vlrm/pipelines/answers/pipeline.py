@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from vlrm.pipelines.answers.nodes import annotate_answers, bring, find_reliability, measure_experts, score, verify
+from vlrm.pipelines.answers.nodes import annotate_answers, bring, explain, find_reliability, measure_experts, score, verify
 
 
 def create_pipeline() -> Pipeline:
@@ -51,5 +51,23 @@ def measuring() -> Pipeline:
             )
         ],
         namespace="expert_reliability",
+        prefix_datasets_with_namespace=False,
+    )
+
+
+ANSWER_TABLES = ("answers@path", "answer_claims@path", "answer_evidence")
+ROUND_TABLES = ("candidates", "edits", "candidate_claims", "edit_claims", "evidence", "quad_evidence", "prompts")
+
+
+def explaining(rounds: int | None, answered: bool) -> Pipeline:
+    """``kedro run --pipelines explain --params response=ID``: of the user's answers, and of finished rounds.
+
+    ``rounds``: the newest finished one. ``answered``: whether a user's answers have been verified.
+    """
+    tables = list(ANSWER_TABLES) if answered else []
+    tables += [f"round_{number:02d}.{table}@path" for number in range(rounds or 0, 0, -1) for table in ROUND_TABLES]
+    return Pipeline(
+        [node(explain, ["params:response", "params:data", *tables], "explanation", name="explain_response")],
+        namespace="explain",
         prefix_datasets_with_namespace=False,
     )
