@@ -80,7 +80,7 @@ def _told(row: Mapping[str, Any], number: Mapping[str, int], objects: Sequence[S
 def _box(thing: SeenObject, number: int, size: tuple[int, int]) -> dict[str, Any]:
     x0, y0, x1, y1 = (round(v * side) for v, side in zip(thing.box, size * 2, strict=True))
     text = f"{number} {thing.noun} {thing.score:.2f}" if number else f"{thing.noun} {thing.score:.2f}"
-    wide = round(8.2 * len(text) + 12)
+    wide = round(9.2 * len(text) + 12)
     return {
         "x": x0, "y": y0, "w": max(1, x1 - x0), "h": max(1, y1 - y0), "text": text, "colour": _colour(number),
         # above the box, or inside it where the image ends; never beyond the right edge
