@@ -134,9 +134,7 @@ def _missing(columns: Iterable[str], form: Form) -> str | None:
     if not missing:
         return None
     there = ", ".join(map(str, has))[:_NAMED] or "none"
-    return (
-        f"It lacks the column {' and '.join(missing)} (it has {there}): every row needs {' and '.join(form.needed)}."
-    )
+    return f"It lacks the column {' and '.join(missing)} (it has {there}): every row needs {' and '.join(form.needed)}."
 
 
 def describe_folder(images: str | Path) -> list[Row]:

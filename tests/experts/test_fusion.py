@@ -17,9 +17,7 @@ CATS, CATS_AND_DOGS = frozenset({"cat"}), frozenset({"cat", "dog"})
 
 
 def fuse(*found, weights=None, knows=None):
-    return weighted_box_fusion(
-        found, weights or [1.0] * len(found), knows or [CATS_AND_DOGS] * len(found)
-    )
+    return weighted_box_fusion(found, weights or [1.0] * len(found), knows or [CATS_AND_DOGS] * len(found))
 
 
 def test_agreement_keeps_the_score_and_averages_the_box():
@@ -101,7 +99,7 @@ def test_detectors_side_by_side_are_refused_in_one_sentence():
     class Right(Left):
         name = "right"
 
-    with pytest.raises(UserError, match="right gives ids.*fusion"):
+    with pytest.raises(UserError, match=r"right gives ids.*fusion"):
         run_experts([Left(BoxSettings()), Right(BoxSettings())], [IMAGE])
 
 

@@ -4,7 +4,7 @@ import importlib
 
 from vlrm.experts.registry import known_experts
 
-NEW = '''
+NEW = """
 from pydantic import BaseModel
 
 
@@ -19,12 +19,23 @@ class Brightness:
 
 class Helper:
     name = "helper"
-'''
+"""
 
 
 def test_every_known_expert_has_the_form():
     known = known_experts()
-    assert {"detector", "colour", "pattern", "size", "ocr", "coco_ssd", "ultralytics", "zero_shot", "depth", "fusion"} <= set(known)
+    assert {
+        "detector",
+        "colour",
+        "pattern",
+        "size",
+        "ocr",
+        "coco_ssd",
+        "ultralytics",
+        "zero_shot",
+        "depth",
+        "fusion",
+    } <= set(known)
     for name, address in known.items():
         module, _, attribute = address.partition(":")
         kind = getattr(importlib.import_module(module), attribute)

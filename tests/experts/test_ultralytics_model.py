@@ -64,11 +64,15 @@ def test_a_batch_gives_what_single_images_give(detect, images):
 
 def test_boxes_are_those_that_ultralytics_gives(detect, images):
     expert = UltralyticsModel(Settings(model=str(detect), trust_pickle=True, **SEEN))
-    theirs = load_ultralytics().YOLO(detect).predict(
-        images[1], conf=0.001, iou=0.6, max_det=20, imgsz=64, rect=False, verbose=False
-    )[0]
+    theirs = (
+        load_ultralytics()
+        .YOLO(detect)
+        .predict(images[1], conf=0.001, iou=0.6, max_det=20, imgsz=64, rect=False, verbose=False)[0]
+    )
     (ours,) = expert.annotate([images[1]], [[]])
-    assert [row.score for row in ours] == pytest.approx(sorted(theirs.boxes.conf.tolist(), reverse=True)[: len(ours)], abs=1e-3)
+    assert [row.score for row in ours] == pytest.approx(
+        sorted(theirs.boxes.conf.tolist(), reverse=True)[: len(ours)], abs=1e-3
+    )
 
 
 def test_segmentation_models_report_objects_too(tmp_path, images):

@@ -1,4 +1,4 @@
-"""Claims of a user's answers with their verdicts and the evidence behind them, and what each answer's claims add up to."""
+"""Claims of a user's answers with their verdicts and the evidence behind them, and what they add up to."""
 
 from __future__ import annotations
 

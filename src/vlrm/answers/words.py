@@ -1,4 +1,4 @@
-"""The vocabulary that answers are read with: the embedded world's, or the nouns that the configured detectors report."""
+"""The vocabulary that answers are read with: the embedded world's, or the nouns that the detectors report."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from vlrm.experts.registry import known_experts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+
 class ExpertConfig(BaseModel):
     """One expert: a known name, or ``package.module:Class`` of your own, and its settings.
 

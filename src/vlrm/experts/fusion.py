@@ -1,4 +1,4 @@
-"""Several detectors as one: their boxes fused by weighted box fusion, what they disagree about kept with less confidence."""
+"""Several detectors as one: boxes fused by weighted box fusion, disagreement kept as less confidence."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Settings(BaseModel):
-    """``detectors``: entries as in the list of experts. ``weights``: how much each one's word counts, equal if unsaid."""
+    """``detectors``: entries as in the list of experts. ``weights``: how much each one counts, equal if unsaid."""
 
     model_config = ConfigDict(extra="forbid")
     detectors: list[ExpertConfig] = Field(min_length=1)

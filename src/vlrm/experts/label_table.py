@@ -1,4 +1,4 @@
-"""How reliable a detector is label by label: boxes, counts and mere presence against exact truth, as one small table."""
+"""How reliable a detector is, label by label: boxes, counts and mere presence against exact truth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which experts there are: every class of this package that has a ``name`` and a ``settings_type``, found unimported."""
+"""Which experts there are: every class of this package with a ``name`` and a ``settings_type``, found unimported."""
 
 from __future__ import annotations
 

@@ -58,9 +58,7 @@ class UltralyticsModel:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.file = _trusted(settings)
-        values = settings.model_dump(
-            mode="json", exclude={"model", "trust_pickle", "sha256", "device", "batch"}
-        )
+        values = settings.model_dump(mode="json", exclude={"model", "trust_pickle", "sha256", "device", "batch"})
         self.identity = {**values, "weights": _sha256(self.file)}
         versions = [installed("torch"), installed("ultralytics-opencv-headless", "ultralytics")]
         self.fingerprint = fingerprint(__file__, {**values, "libraries": versions}, [detections.__file__, self.file])
@@ -75,7 +73,9 @@ class UltralyticsModel:
         device = chosen_device(self.settings.device)
         reported: list[list[Evidence]] = []
         for start in range(0, len(images), self.settings.batch):
-            part = [np.ascontiguousarray(np.asarray(image)[..., ::-1]) for image in images[start:][: self.settings.batch]]
+            part = [
+                np.ascontiguousarray(np.asarray(image)[..., ::-1]) for image in images[start:][: self.settings.batch]
+            ]
             results = self._model().predict(
                 part, conf=self.settings.confidence, iou=self.settings.overlap, max_det=self.settings.most,
                 imgsz=self.settings.side, device=device, verbose=False, save=False,

@@ -61,9 +61,7 @@ class ZeroShot:
         asked = [{"image": image, "candidate_labels": list(nouns)} for image in images]
         answers = self._pipeline(asked, threshold=self.settings.confidence, batch_size=self.settings.batch)
         return [
-            as_evidence(
-                suppress(_read(answer, image, nouns), self.settings.overlap), self, self.settings.most
-            )
+            as_evidence(suppress(_read(answer, image, nouns), self.settings.overlap), self, self.settings.most)
             for answer, image in zip(answers, images, strict=True)
         ]
 

@@ -97,9 +97,7 @@ def score(answers: pa.Table, claims: pa.Table) -> pa.Table:
     return score_answers(answers, claims)
 
 
-def measure_experts(
-    images: str | None, truth: str | None, experts: list[ExpertConfig], data: str
-) -> dict[str, Any]:
+def measure_experts(images: str | None, truth: str | None, experts: list[ExpertConfig], data: str) -> dict[str, Any]:
     """How reliable the experts are on images whose objects are known, as :class:`Measured`."""
     if images is None or truth is None:
         raise UserError("experts are measured against truth: give --params images=FOLDER,truth=INSTANCES.json.")

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from vlrm.pipelines.answers.nodes import annotate_answers, bring, explain, find_reliability, measure_experts, score, verify
+from vlrm.pipelines.answers.nodes import (
+    annotate_answers,
+    bring,
+    explain,
+    find_reliability,
+    measure_experts,
+    score,
+    verify,
+)
 
 
 def create_pipeline() -> Pipeline:
@@ -24,7 +32,10 @@ def create_pipeline() -> Pipeline:
                 name="find_reliability",
             ),
             node(
-                annotate_answers, ["answers", "params:experts", "params:data"], "answer_evidence", name="annotate_images"
+                annotate_answers,
+                ["answers", "params:experts", "params:data"],
+                "answer_evidence",
+                name="annotate_images",
             ),
             node(
                 verify,
