@@ -58,7 +58,7 @@ format: $(STAMP)  ## rewrite the code in the house format
 
 lock: $(STAMP)  ## resolve requirements.lock again from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
-		--extra dev --extra embedded --extra viz pyproject.toml -o requirements.lock
+		--extra dev --extra embedded --extra photos --extra viz pyproject.toml -o requirements.lock
 
 viz: $(STAMP)  ## the DAG in a browser, http://127.0.0.1:4141
 	$(BIN)/kedro viz run $(ARGS)
