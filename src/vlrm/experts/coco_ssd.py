@@ -159,7 +159,7 @@ def _threads(number: int) -> Iterator[None]:
         import cv2
     except ImportError as error:
         raise UserError(
-            "The expert coco_ssd needs OpenCV, which is not installed: run `pip install vlrm[photos]`."
+            "The expert coco_ssd needs OpenCV, which is not installed: run `make photos`."
         ) from error
     before = cv2.getNumThreads()
     cv2.setNumThreads(number)
