@@ -158,9 +158,7 @@ def _threads(number: int) -> Iterator[None]:
     try:
         import cv2
     except ImportError as error:
-        raise UserError(
-            "The expert coco_ssd needs OpenCV, which is not installed: run `make photos`."
-        ) from error
+        raise UserError("The expert coco_ssd needs OpenCV, which is not installed: run `make photos`.") from error
     before = cv2.getNumThreads()
     cv2.setNumThreads(number)
     try:
