@@ -1,0 +1,1 @@
+"""Free English about photos: the words, the tagger, the noun phrases and the reader of sentences."""

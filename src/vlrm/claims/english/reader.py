@@ -1,0 +1,426 @@
+"""Reads tagged sentences left to right: what is mentioned, counted, described, placed, denied, hedged and labelled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vlrm.claims.drafts import Draft, Entity
+from vlrm.claims.english.phrases import Phrase, read_phrase
+from vlrm.claims.english.state import Link, State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vlrm.claims.english.tagger import Word
+
+PLACES = frozenset({"next to", "near", "in front of", "behind", "left of", "right of", "beside"})
+"""After "on the table" these say where the subject is, not where the table is."""
+SUPPORTS = frozenset({"on", "in", "at"})
+_KEEPS = frozenset({"with", "wearing", "holding", "eating", "covered with", "filled with", "topped with", "carrying"})
+"""Relations whose object may be a list with commas."""
+
+
+class Reader(State):
+    """One reading of a text; :meth:`read` is called once."""
+
+    def read(self, words: Sequence[Word]) -> list[Draft]:
+        self.words = words
+        place = 0
+        while place < len(words):
+            found = read_phrase(words, place)
+            if found is not None:
+                self._mention(found[0], place, found[1])
+                self.before = place = found[1]
+                continue
+            self._word(words[place], place)
+            place += 1
+        self._end_sentence()
+        return self.drafts
+
+    def _tag(self, place: int) -> str:
+        return self.words[place].tag if 0 <= place < len(self.words) else "STOP"
+
+    def _word(self, word: Word, place: int) -> None:  # noqa: PLR0912, PLR0915 - one branch for each class
+        tag = word.tag
+        if tag == "STOP":
+            self._end_sentence()
+            self.new_sentence()
+        elif tag in ("BUT", "COLON"):
+            self._end_clause()
+        elif tag == "COMMA":
+            self.comma = True
+            if self.inverted and not self.heads:
+                self.link = None
+            if self.link is not None and not self.link.used:
+                self.link = None
+            return
+        elif tag == "NEG":
+            self.negation = word.reading.value
+        elif tag == "WITHOUT":
+            self._relate_from(word, "with", place, denied=True)
+        elif tag == "HEDGE":
+            self.hedged = True
+            if word.raw.lower().startswith(("seem", "appear", "look", "could be", "might be", "may be", "what")):
+                self._be(word, place)
+        elif tag == "THERE":
+            self._clause_of_its_own()
+            self.there = True
+        elif tag == "SEE":
+            self.link = None
+            self.seen = True
+        elif tag == "LIST":
+            self.link = None
+        elif tag == "BE":
+            self._be(word, place)
+        elif tag == "PRON":
+            self._pronoun(word, place)
+        elif tag == "WHICH":
+            if self.last is not None:
+                self.subjects, self.relative = [self.last], True
+        elif tag == "V":
+            self._verb(word, place)
+        elif tag == "ATTR":
+            self._predicate(word, place)
+        elif tag == "P":
+            self._relate_from(word, word.reading.value, place)
+        elif tag in ("TEXTVERB", "TEXTNOUN"):
+            self.labelling = self.last if self.last is not None else self.topic
+            if tag == "TEXTNOUN" and self._tag(place + 1) in ("P", "OF"):
+                self.text_noun = True
+        elif tag == "VALUE":
+            self._label(word, place)
+        elif tag == "AND":
+            self.joined = True
+            return
+        elif tag == "OR":
+            self.joined = True
+            return
+        if tag not in ("ADV", "ADJ"):
+            self.comma = self.joined = False
+
+    # Mentions
+
+    def _mention(self, said: Phrase, place: int, after: int) -> None:  # noqa: PLR0912 - the ways a phrase takes part
+        joined, comma = self.joined, self.comma
+        self.joined = self.comma = False
+        follows = self._tag(after)
+        if said.scene or (said.noun is None and not said.anaphor):
+            self._scenery(said, follows)
+            return
+        if follows == "OF" and self._label_noun(said):
+            return
+        possessor = follows == "POSS"
+        if (joined or comma) and self._starts_clause(after):
+            self._end_clause(keep_group=joined and self.last in self.heads and not self.verb)
+        elif self.link is not None and self.link.used and not self._goes_on(joined, comma, after):
+            self.link = None
+        if self._denied(said):
+            self._deny(said, joined or comma)
+            return
+        entity = self._resolve(said)
+        if self._is_predicate():
+            self._identify(entity, said)
+            return
+        self._claim_mention(entity, said, follows)
+        if possessor:
+            return
+        self._take_part(entity, said, joined or comma)
+
+    def _goes_on(self, joined: bool, comma: bool, after: int) -> bool:
+        """Whether a phrase is one more object of the relation before ("with a hat and a scarf")."""
+        if self.link is None or not (joined or comma):
+            return False
+        if self.link.relation in _KEEPS or self.link.list_of:
+            return True
+        return joined and not comma and self._tag(after) not in ("P", "V")
+
+    def _starts_clause(self, after: int) -> bool:
+        """Whether a finite verb or a form of "be" follows the phrase, so that a clause begins with it."""
+        if self._tag(after) == "ADV":
+            after += 1
+        if self._tag(after) in ("BE", "AUX"):
+            return True
+        return self._tag(after) == "V" and self.words[after].reading.form in ("s", "base")
+
+    def _scenery(self, said: Phrase, follows: str) -> None:
+        """ "the side", "the image": no object, and nothing is related to it."""
+        if follows == "OF" and self.link is not None:
+            return
+        if self.link is not None:
+            self.link = None
+        elif not self.verb and not self.heads:
+            self.subjects = []
+
+    def _label_noun(self, said: Phrase) -> bool:
+        return False
+
+    def _denied(self, said: Phrase) -> bool:
+        if self.negation in ("no", "none"):
+            return self.link is None or self.link.used
+        if self.negation != "not":
+            return False
+        return self.seen or self.there or (not self.subjects and self.link is None and not self.heads)
+
+    def _deny(self, said: Phrase, joined: bool) -> None:
+        entity = self._entity(said)
+        entity.denied = True
+        if said.number is not None and not said.inexact:
+            self.add_count(entity, said, said.number, polarity=False)
+        else:
+            self.add("existence", entity, said.start, said.end, (said.head.start, said.head.end), polarity=False)
+        verb_of = self.verb and self.subjects and self.link is None
+        if not verb_of:
+            self.heads = [*self.heads, entity] if joined else [entity]
+            self.last = entity
+
+    def _entity(self, said: Phrase) -> Entity:
+        attributes: dict[str, str] = {"kind": said.kind} if said.kind else {}
+        for name, value, _ in said.attributes:
+            attributes.setdefault(name, value)
+        return Entity(said.noun, attributes, plural=said.plural, span=(said.start, said.end))
+
+    def _resolve(self, said: Phrase) -> Entity:
+        """The object a phrase means: one spoken of before where it is definite or "one of them", otherwise a new one."""
+        if said.anaphor:
+            known = self.antecedent(said.plural)
+            entity = self._entity(said)
+            if known is not None:
+                entity.noun = known.noun
+                entity.attributes.update({k: v for k, v in known.attributes.items() if k == "kind"})
+            return entity
+        if said.determiner == "the" or self.questioned(said.noun):
+            for entity in reversed(self.entities):
+                same_kind = not said.kind or entity.attributes.get("kind", said.kind) == said.kind
+                wanted = {name: value for name, value, _ in said.attributes}
+                if not entity.denied and same_kind and said.noun is not None and entity.fits(said.noun, wanted):
+                    entity.span = (said.start, said.end)
+                    return entity
+        entity = self._entity(said)
+        entity.attributes = {"kind": said.kind} if said.kind else {}
+        self.entities.append(entity)
+        return entity
+
+    def _claim_mention(self, entity: Entity, said: Phrase, follows: str) -> None:
+        counts = said.number is not None and not said.inexact and said.number.reading.number >= 0
+        quiet = entity.asked and said.determiner in ("the", "poss") and self.asked_kind != "existence"
+        if said.whole is not None:
+            whole = Entity(entity.noun, {k: v for k, v in entity.attributes.items() if k == "kind"}, plural=True)
+            self.add_count(whole, said, said.whole)
+        if counts and said.number is not None and not (said.anaphor and said.number.reading.number == 1):
+            draft = self.add_count(self._entity(said) if not said.anaphor else entity, said, said.number)
+            partial = said.whole is not None or said.anaphor
+            self.counting = draft if partial else None
+            for name, value, _ in said.attributes:
+                entity.attributes.setdefault(name, value)
+            return
+        if said.noun is not None and not quiet:
+            self.add("existence", entity, said.start, said.end, (said.head.start, said.head.end))
+        for name, value, word in said.attributes:
+            entity.attributes.setdefault(name, value)
+            self.describe(entity, name, value, word, said.start, said.end)
+
+    def _is_predicate(self) -> bool:
+        return bool(self.copula and self.subjects and self.link is None and not self.there)
+
+    def _identify(self, entity: Entity, said: Phrase) -> None:
+        """ "It is a dog", "the animal is a brown dog": what the subject is."""
+        subject = self.subjects[0]
+        self.copula = False
+        if self.negation:
+            return
+        if subject.asked and subject.noun == entity.noun or (subject.noun == said.noun):
+            if entity is not subject and entity in self.entities:
+                self.entities.remove(entity)
+            entity = subject
+        elif said.noun is not None:
+            self.add("existence", entity, said.start, said.end, (said.head.start, said.head.end))
+        for name, value, word in said.attributes:
+            entity.attributes.setdefault(name, value)
+            self.describe(entity, name, value, word, said.start, said.end)
+        self.last = entity
+        if subject.noun is None or subject in self.entities:
+            self.subjects = [entity]
+
+    def _take_part(self, entity: Entity, said: Phrase, joined: bool) -> None:
+        """Connect a mention with the relation, the inverted place, or the list it stands in."""
+        if self.link is not None and self.link.subjects:
+            self.relate(self.link, entity, said.end)
+            self.objects.append(entity)
+            self.last = entity
+            return
+        if self.link is not None and not self.link.subjects:
+            self.inverted = [*self.inverted, (self.link, entity)] if joined else [(self.link, entity)]
+            self.link = None
+            self.last = entity
+            return
+        for link, other in self.inverted:
+            self.relate(Link(link.relation, [entity], link.start, link.end, denied=link.denied), other, said.end)
+        if self.text_noun and self.value is not None:
+            self._say(self.value, entity)
+        self.heads = [*self.heads, entity] if joined and self.heads and not self.verb else [entity]
+        if joined and self.verb and self.last in self.heads:
+            self.heads = [*self.heads, entity]
+        self.last = self.topic = entity
+        self.listed = [*self.listed, entity] if joined else [entity]
+
+    # Verbs and places
+
+    def _be(self, word: Word, place: int) -> None:
+        if self.there and not self.relative:
+            return
+        if not self.relative:
+            if self.last is not None and (self.heads or self.pronouned):
+                self.subjects = self.heads or self.subjects
+            elif self.inverted:
+                return
+        self.verb = self.copula = True
+        self.link = None
+        self.relative = False
+
+    def _verb(self, word: Word, place: int) -> None:
+        form = word.reading.form
+        subjects = self._doers(word, place)
+        self.link = None
+        self.copula = False
+        if not subjects and not self.heads and self.inverted:
+            return
+        if form in ("s", "base") or self._tag(place - 1) in ("BE", "ADV") or not self.heads:
+            self.verb = True
+        if subjects and not self.there:
+            self.subjects = subjects
+        if word.reading.attribute and subjects and not word.reading.value:
+            for subject in subjects:
+                self.describe(subject, "state", word.reading.attribute, word, subject.span[0], word.end)
+        self.acting = subjects
+        if word.reading.value:
+            self.link = Link(
+                word.reading.value, subjects, word.start, word.end, denied=bool(self.negation), by_verb=True
+            )
+            if not subjects:
+                self.link = None
+
+    def _doers(self, word: Word, place: int) -> list[Entity]:  # noqa: PLR0911 - one return for each place of a verb
+        """Who does what a verb says: the clause's subject, or the phrase a participle stands beside."""
+        if self.relative:
+            self.relative = False
+            return self.subjects
+        before = self._tag(place - 1)
+        while before in ("ADV", "NEG") and place > 1:
+            place -= 1
+            before = self._tag(place - 1)
+        if self.pronouned and self.subjects and not self.there:
+            return self.subjects
+        if before in ("BE", "AUX", "HEDGE") and (self.subjects or self.heads) and not self.there:
+            return self.subjects if self.copula and self.subjects else self.heads
+        if word.reading.form in ("s", "base"):
+            return self.heads or self.subjects
+        if before in ("COMMA", "AND", "BUT", "V", "P"):
+            return self.acting or self.subjects or self.heads
+        if self.last is not None and self.last in self.heads:
+            return self.listed if self.last in self.listed and self.last.noun == "person" else [self.last]
+        if self.last is not None and not self.animate(self.last):
+            alive = [entity for entity in [*self.heads, *self.objects] if self.animate(entity)]
+            if alive and word.reading.form == "ing":
+                return alive[-1:]
+        return [self.last] if self.last is not None else self.heads
+
+    def _relate_from(self, word: Word, relation: str, place: int, denied: bool = False) -> None:
+        subjects = self._placed(relation, place)
+        if self.labelling is not None and self.text_noun:
+            subjects = []
+        self.link = Link(relation, subjects, word.start, word.end, denied=denied or bool(self.negation and self.verb))
+        self.copula = False
+
+    def _placed(self, relation: str, place: int) -> list[Entity]:  # noqa: PLR0911 - one return for each place
+        """Of what a preposition says where it is."""
+        before = place - 1
+        while self._tag(before) in ("ADV", "ADJ", "NEG") and before >= 0:
+            before -= 1
+        tag = self._tag(before)
+        if tag in ("BE", "V", "ATTR", "AUX", "HEDGE") and not self.there:
+            return self.acting if tag == "V" and self.acting else self.subjects or self.heads
+        if tag == "V":
+            return self.acting or self.heads
+        if self.last is None:
+            return []
+        earlier = self.link
+        if earlier is not None and earlier.subjects and self.last in self.objects:
+            worn = (self.last.noun or "").split(" ")[-1] in self.lexicon.words["worn"]
+            if worn and relation != "with":
+                return earlier.subjects
+            if earlier.relation in SUPPORTS and relation in PLACES:
+                return earlier.subjects
+            if earlier.by_verb and relation in SUPPORTS | PLACES and earlier.relation not in ("looking at",):
+                return earlier.subjects
+        if tag == "STOP" and not self.heads:
+            return []
+        if self.last in self.listed and self.last in self.heads and self.verb is False and len(self.listed) > 1:
+            return [self.last]
+        return [self.last]
+
+    def _predicate(self, word: Word, place: int) -> None:
+        """An attribute outside a noun phrase: predicate ("is red"), apposition, "with stripes", short answer."""
+        if self.link is not None and not self.link.used and self.link.relation == "with":
+            self.link = None
+        subjects = self.subjects if self.verb and self.subjects else [self.last] if self.last is not None else []
+        if word.reading.number == 1 and self.last is not None and not self.copula:
+            subjects = [self.last]
+        if self.there and self.last is not None:
+            subjects = [self.last]
+        if not subjects and self.topic is not None and self.topic.asked:
+            subjects = [self.topic]
+        for subject in subjects:
+            if self.counting is not None and self.counting.subject.noun == subject.noun and not subject.denied:
+                self.counting.subject.attributes.setdefault(word.reading.attribute, word.reading.value)
+                self.counting.end = max(self.counting.end, word.end)
+            elif subject.denied:
+                subject.attributes.setdefault(word.reading.attribute, word.reading.value)
+            else:
+                self.describe(subject, word.reading.attribute, word.reading.value, word, subject.span[0], word.end)
+                if not self.negation:
+                    subject.attributes.setdefault(word.reading.attribute, word.reading.value)
+        self.acting = subjects
+
+    def _pronoun(self, word: Word, place: int) -> None:
+        known = self.meant(word.raw.lower())
+        if self.link is not None and self.link.subjects:
+            others = [entity for entity in known if entity not in self.link.subjects]
+            if others:
+                self.relate(self.link, others[0], word.end)
+            self.link = None
+            return
+        if self.verb and self.subjects and not self.joined:
+            return
+        self._clause_of_its_own()
+        self.subjects = self.heads = list(known)
+        self.last = known[0] if known else None
+        self.pronouned = True
+
+    # What is printed
+
+    def _label(self, word: Word, place: int) -> None:
+        follows = self._tag(place + 1)
+        ahead = place + 1
+        while self._tag(ahead) in ("BE", "TEXTWORD", "ADV", "V"):
+            ahead += 1
+        if self._tag(ahead) in ("P", "OF") and (ahead > place + 1 or self.labelling is None or follows == "P"):
+            if ahead + 1 < len(self.words) and read_phrase(self.words, ahead + 1) is not None and self.last is None:
+                self.value, self.text_noun = word, True
+                return
+        self._say(word, self.labelling if self.labelling is not None else self.last)
+
+    def _say(self, word: Word, subject: Entity | None) -> None:
+        self.value = None
+        self.text_noun = False
+        self.labelling = None
+        said = word.reading.value.strip(" .,").upper()
+        holder = subject if subject is not None else self.topic if self.topic is not None else Entity(None)
+        start, end = self.stretch(holder, word.start, word.end)
+        self.add(
+            "text", holder, start, end, (word.start, word.end), value=said, polarity=not self.negation
+        )
+        self.link = None
+
+    def _end_sentence(self) -> None:
+        if self.value is not None:
+            self._say(self.value, self.last)
