@@ -88,7 +88,7 @@ class Lexicon:
         found: dict[tuple[str, ...], list[Reading]] = {}
 
         def add(surface: str, reading: Reading) -> None:
-            readings = found.setdefault(tuple(surface.replace("-", " ").replace("'", " ").split()), [])
+            readings = found.setdefault(tuple(surface.replace("-", " ").split()), [])
             if reading not in readings:
                 readings.append(reading)
 
@@ -115,7 +115,7 @@ class Lexicon:
             "adverbs": "ADV", "adjectives": "ADJ", "pron": "PRON", "be": "BE", "no": "NEG", "not": "NEG", "none": "NEG",
         }  # fmt: skip
         for name, words in self.words.items():
-            if name == "worn":
+            if name in ("worn", "body", "substances"):
                 continue
             tag = tags.get(name, name.upper())
             for word in sorted(words):
@@ -151,6 +151,8 @@ class Lexicon:
                 for surface in surfaces:
                     after = surface.startswith(("with ", "made of "))
                     add(surface, Reading("ATTR", value, attribute=attribute, number=int(after)))
+                    if surface in self.words["substances"]:
+                        add(surface, Reading("OPEN", surface))
 
     def _add_verbs(self, add: Any) -> None:
         verbs = _table("verbs")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 PLACES = frozenset({"next to", "near", "in front of", "behind", "left of", "right of", "beside"})
 """After "on the table" these say where the subject is, not where the table is."""
 SUPPORTS = frozenset({"on", "in", "at"})
+_OBJECTS = frozenset({"DET", "NUM", "N", "OPEN", "ATTR", "ADJ"})
 _KEEPS = frozenset({"with", "wearing", "holding", "eating", "covered with", "filled with", "topped with", "carrying"})
 """Relations whose object may be a list with commas."""
 
@@ -69,7 +70,10 @@ class Reader(State):
             self.link = None
             self.seen = True
         elif tag == "LIST":
-            self.link = None
+            self.link, self.comma = None, True
+            return
+        elif tag == "LIKE":
+            self.likened = True
         elif tag == "BE":
             self._be(word, place)
         elif tag == "PRON":
@@ -104,13 +108,16 @@ class Reader(State):
         joined, comma = self.joined, self.comma
         self.joined = self.comma = False
         follows = self._tag(after)
+        if self.likened:
+            # "shaped like a fish": there is no fish
+            self.likened = False
+            return
         if said.scene or (said.noun is None and not said.anaphor):
             self._scenery(said, follows)
             return
-        if follows == "OF" and self._label_noun(said):
-            return
         possessor = follows == "POSS"
-        if (joined or comma) and self._starts_clause(after):
+        shares_verb = self.link is not None and self.link.used and joined and not comma and not self.verb
+        if (joined or comma) and self._starts_clause(after) and not shares_verb:
             self._end_clause(keep_group=joined and self.last in self.heads and not self.verb)
         elif self.link is not None and self.link.used and not self._goes_on(joined, comma, after):
             self.link = None
@@ -150,9 +157,6 @@ class Reader(State):
             self.link = None
         elif not self.verb and not self.heads:
             self.subjects = []
-
-    def _label_noun(self, said: Phrase) -> bool:
-        return False
 
     def _denied(self, said: Phrase) -> bool:
         if self.negation in ("no", "none"):
@@ -202,7 +206,6 @@ class Reader(State):
 
     def _claim_mention(self, entity: Entity, said: Phrase, follows: str) -> None:
         counts = said.number is not None and not said.inexact and said.number.reading.number >= 0
-        quiet = entity.asked and said.determiner in ("the", "poss") and self.asked_kind != "existence"
         if said.whole is not None:
             whole = Entity(entity.noun, {k: v for k, v in entity.attributes.items() if k == "kind"}, plural=True)
             self.add_count(whole, said, said.whole)
@@ -213,7 +216,12 @@ class Reader(State):
             for name, value, _ in said.attributes:
                 entity.attributes.setdefault(name, value)
             return
-        if said.noun is not None and not quiet:
+        if self.link is not None and self.link.denied and said.determiner != "the":
+            # "without a hat": of a hat nothing else is said
+            for name, value, _ in said.attributes:
+                entity.attributes.setdefault(name, value)
+            return
+        if said.noun is not None:
             self.add("existence", entity, said.start, said.end, (said.head.start, said.head.end))
         for name, value, word in said.attributes:
             entity.attributes.setdefault(name, value)
@@ -288,11 +296,12 @@ class Reader(State):
             self.verb = True
         if subjects and not self.there:
             self.subjects = subjects
-        if word.reading.attribute and subjects and not word.reading.value:
+        acts_on = word.reading.value and (not word.reading.attribute or self._tag(place + 1) in _OBJECTS)
+        if word.reading.attribute and subjects and not acts_on:
             for subject in subjects:
                 self.describe(subject, "state", word.reading.attribute, word, subject.span[0], word.end)
         self.acting = subjects
-        if word.reading.value:
+        if acts_on:
             self.link = Link(
                 word.reading.value, subjects, word.start, word.end, denied=bool(self.negation), by_verb=True
             )
@@ -315,7 +324,7 @@ class Reader(State):
         if word.reading.form in ("s", "base"):
             return self.heads or self.subjects
         if before in ("COMMA", "AND", "BUT", "V", "P"):
-            return self.acting or self.subjects or self.heads
+            return self.acting or self.subjects or self.heads or self.prior
         if self.last is not None and self.last in self.heads:
             return self.listed if self.last in self.listed and self.last.noun == "person" else [self.last]
         if self.last is not None and not self.animate(self.last):
@@ -326,6 +335,9 @@ class Reader(State):
 
     def _relate_from(self, word: Word, relation: str, place: int, denied: bool = False) -> None:
         subjects = self._placed(relation, place)
+        if self._tag(place - 1) in ("SCENE", "ABSTRACT") and not self.verb and self.heads:
+            self.link = None  # "a picture on the wall", "a game on the field": of no object
+            return
         if self.labelling is not None and self.text_noun:
             subjects = []
         self.link = Link(relation, subjects, word.start, word.end, denied=denied or bool(self.negation and self.verb))
@@ -343,6 +355,9 @@ class Reader(State):
             return self.acting or self.heads
         if self.last is None:
             return []
+        body = [w.raw.lower() for w in self.words[place + 1 : place + 4]]
+        if any(w in self.lexicon.words["body"] for w in body) and relation == "in":
+            return [self.last]
         earlier = self.link
         if earlier is not None and earlier.subjects and self.last in self.objects:
             worn = (self.last.noun or "").split(" ")[-1] in self.lexicon.words["worn"]

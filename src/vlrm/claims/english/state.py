@@ -51,7 +51,9 @@ class State:
         self.objects: list[Entity] = []
         self.labelling: Entity | None = None
         self.value: Word | None = None
-        self.text_noun = False
+        self.text_noun = self.likened = False
+        self.prior: list[Entity] = []
+        """The subject of the clause before, for "while sitting on a bench"."""
         self.last: Entity | None = None
         self.listed: list[Entity] = []
         self._clear()
@@ -68,6 +70,7 @@ class State:
 
     def _end_clause(self, keep_group: bool = False) -> None:
         heads = self.heads
+        self.prior = self.subjects or heads or self.prior
         self._clear()
         if keep_group:
             self.heads, self.joined = heads, True

@@ -14,16 +14,17 @@ if TYPE_CHECKING:
 _TOKEN = re.compile(
     r"""["“”](?P<q1>[^"“”\n]{1,80})["“”]"""
     r"""|(?<![A-Za-z0-9])['‘`](?P<q2>[^'’`\n]{1,40})['’`](?![A-Za-z0-9])"""
-    r"""|(?P<nt>(?:[A-Za-z]+n['’]t|can['’]t|cannot)\b)|(?P<word>[A-Za-z0-9]+(?:\.[A-Za-z0-9]+)*)"""
+    r"""|(?P<nt>(?:[A-Za-z]+n['’]t|can['’]t|cannot)\b)|(?P<word>o['’]clock|[A-Za-z0-9]+(?:\.[A-Za-z0-9]+)*)"""
     r"""|(?P<clitic>['’](?:s|re|m|ve|ll|d)?\b)|(?P<mark>[.,;:!?()&\n–—]|\s-\s)"""
 )
-_ING_NOUNS = frozenset(
+_ING_NOUNISH = frozenset({"N", "OPEN", "ATTR", "ADJ", "ABSTRACT", "SCENE"})
+NOUNS = frozenset(
     "building ceiling clothing wedding railing awning painting drawing morning evening string ring king wing swing spring frosting "
     "icing topping parking lighting siding bedding carpeting seating landing opening marking markings pudding dressing stuffing "
     "filling earring engraving writing sling buildings paintings earrings wings thing things lettering scaffolding flooring".split()
 )
 _ADJECTIVE = re.compile(r"(ous|ful|less|able|ible|ish|ive|ic|like|most|y-looking|ular|ical)$")
-_LISTS_ON = frozenset({"including", "includes", "like", "especially", "namely"})
+NOUNISH = frozenset({"N", "OPEN", "ATTR", "ADJ", "ABSTRACT", "SCENE"})
 NOUNS = frozenset({"N", "OPEN", "SCENE", "ABSTRACT"})
 _OPENERS = frozenset({"DET", "NUM", "ADJ", "ATTR", "P", "OF", "POSS", "OTHER", "NEG", "WITHOUT", "APPROX"})
 
@@ -50,7 +51,7 @@ def tag(text: str, lexicon: Lexicon) -> list[Word]:
     candidates = _candidates(text, lexicon)
     words: list[Word] = []
     for place, (readings, start, end, raw) in enumerate(candidates):
-        chosen = _choose(candidates, place, readings, raw, words)
+        chosen = _choose(candidates, place, words, lexicon)
         words.append(Word(chosen, start, end, raw))
     return _printed(words)
 
@@ -102,9 +103,7 @@ def _unknown(raw: str, lexicon: Lexicon) -> tuple[Reading, ...]:
     word = raw.lower()
     if raw.isdigit():
         return (Reading("NUM", word, number=int(raw) if len(raw) <= 3 else -1),)
-    if word in _LISTS_ON:
-        return (Reading("LIST", word),)
-    if word.endswith("ly") and len(word) > 4:
+    if (word.endswith("ly") or word.endswith(("ward", "wards"))) and len(word) > 4:
         return (Reading("ADV", word),)
     one, plural = lexicon.singular(word)
     noun = Reading("OPEN", one, plural=plural)
@@ -112,10 +111,10 @@ def _unknown(raw: str, lexicon: Lexicon) -> tuple[Reading, ...]:
         return (noun,)
     if word.endswith("ing") and len(word) > 5:
         return (Reading("V", "", form="ing"), noun)
-    if word.endswith("ed") and len(word) > 4:
+    if (word.endswith("ed") and len(word) > 4) or (word.endswith("wn") and len(word) > 5):
         return (Reading("V", "", form="ed"),)
     if _ADJECTIVE.search(word):
-        return (Reading("ADJ", word),)
+        return (Reading("ADJ", word), noun)
     return (noun,)
 
 
@@ -129,20 +128,42 @@ def _tags(candidates: Sequence[Candidates], place: int) -> set[str]:
     return {reading.tag for reading in candidates[place][0]}
 
 
-def _choose(candidates: Sequence[Candidates], place: int, readings: Sequence[Reading], raw: str, before: Sequence[Word]) -> Reading:
+def _choose(candidates: Sequence[Candidates], place: int, before: Sequence[Word], lexicon: Lexicon) -> Reading:
+    readings, _, _, raw = candidates[place]
     verb = _first(readings, "V")
     noun = _first(readings, *NOUNS)
     if readings[0].tag == "CLITIC":
         return _clitic(readings[0], candidates, place, before)
-    attribute = _first(readings, "ATTR", "ADJ")
+    attribute = _first(readings, "ATTR") or _first(readings, "ADJ")
     following = _tags(candidates, place + 1)
     if attribute is not None and verb is None and noun is not None:
-        modifies = following & {"N", "OPEN", "ATTR", "ADJ", "ABSTRACT", "SCENE"} and not following & {"BE", "AUX"}
-        predicate = before and before[-1].tag in ("BE", "AND", "ADV", "V") and attribute.attribute in ("colour", "shape")
+        ahead = candidates[place + 1][0] if place + 1 < len(candidates) else ()
+        if any(reading.form == "ing" for reading in ahead) and "DET" not in _tags(candidates, place + 2):
+            following = following | (_tags(candidates, place + 2) & {"N", "OPEN"})  # "wood cooking utensils"
+        modifies = following & NOUNISH and not following & {"BE", "AUX"}
+        stated = ("BE", "AND", "ADV", "HEDGE", "NEG") if attribute.value not in lexicon.words["substances"] else ("BE", "ADV", "HEDGE")
+        if before and before[-1].tag in NOUNS and noun.value in lexicon.words["substances"]:
+            return noun  # "ice cream", "toilet paper"
+        predicate = before and before[-1].tag in stated and attribute.value != "young"
         return attribute if modifies or predicate else noun
     if verb is None:
-        return attribute or _by_place(readings, following)
-    return _verb_or_not(verb, noun, attribute, raw, before, following)
+        listed = _first(readings, "LIST", "LIKE")
+        if attribute is not None and attribute.attribute == "colour" and before and before[-1].tag == "P" and not following & NOUNISH:
+            return Reading("ABSTRACT", raw.lower())  # "a man in black"
+        if len(readings) == 1 and noun is not None and following & {"DET", "NUM"} and before and before[-1].tag in ("N", "OPEN"):
+            if lexicon.table.get((raw.lower(),)) is None:
+                return Reading("V", "", form="s")  # "a man juggles a ball": a noun has no article after it
+        return listed or attribute or _by_place(readings, following)
+    if _first(readings, "LIST") is not None:
+        return _first(readings, "LIST") or verb
+    forms = [reading for reading in readings if reading.tag == "V"]
+    if len(forms) > 1 and before and before[-1].tag in (*NOUNS, "BE"):
+        # "a sandwich cut in half": a form that is a participle too is one after a noun
+        verb = next((r for r in forms if r.form == "ed"), verb)
+    one, plural = lexicon.singular(raw.lower())
+    noun = noun or Reading("OPEN", one, plural=plural)
+    known = any(reading.tag in NOUNS for reading in readings)
+    return _verb_or_not(verb, noun, known, attribute, raw, before, following)
 
 
 def _by_place(readings: Sequence[Reading], following: set[str]) -> Reading:
@@ -160,52 +181,61 @@ def _clitic(reading: Reading, candidates: Sequence[Candidates], place: int, befo
         return Reading("BE", "is")
     if reading.value in ("s", "") and before and before[-1].tag in NOUNS:
         return Reading("POSS", "s")
-    return Reading("ADV", raw_value(reading))
-
-
-def raw_value(reading: Reading) -> str:
-    return reading.value
+    return Reading("ADV", reading.value)
 
 
 def _verb_or_not(  # noqa: PLR0911, PLR0912 - one return for each pattern
-    verb: Reading, noun: Reading | None, attribute: Reading | None, raw: str, before: Sequence[Word], following: set[str]
+    verb: Reading, noun: Reading, known: bool, attribute: Reading | None, raw: str, before: Sequence[Word], following: set[str]
 ) -> Reading:
+    """Whether a form that may be a verb is one here; ``noun`` is what it is otherwise, ``known`` if a table says so."""
     previous = next((word for word in reversed(before) if word.tag != "ADV"), None)
     tag = previous.tag if previous is not None else "STOP"
     heads = following & {"N", "OPEN", "SCENE", "ABSTRACT", "ATTR"}
-    word = raw.lower()
     if verb.form in ("ing", "ed"):
-        if tag in ("DET", "POSS", "NUM", "ADJ", "ATTR", "OTHER") and heads:
-            return attribute or (Reading("ATTR", verb.attribute, attribute="state") if verb.attribute else Reading("ADJ", word))
-        if verb.form == "ing" and tag in ("DET", "ADJ", "ATTR", "POSS") and not heads:
-            return noun or Reading("OPEN", word)
-        if attribute is not None:
-            return attribute
-        if tag in ("STOP", "COMMA", "AND", "P") and verb.form == "ed" and not verb.value and following & {"N", "OPEN", "ATTR"}:
-            return Reading("ADJ", word)
-        return verb
-    one = noun if noun is not None else Reading("OPEN", word[:-1] if verb.form == "s" else word, plural=verb.form == "s")
+        return _participle(verb, noun, attribute, raw.lower(), tag, heads, following)
     if attribute is not None and (tag in _OPENERS or tag == "BE"):
         return attribute
-    if tag in ("PRON", "WHICH", "AUX", "HEDGE", "NEG") or (tag == "ONE" and verb.form == "s"):
+    if tag in ("PRON", "WHICH", "AUX", "HEDGE", "NEG", "SPEAKER", "THERE"):
         return verb
-    if tag in _OPENERS:
-        return one
+    if tag in _OPENERS or tag == "V":
+        return noun
     if tag in NOUNS and previous is not None:
-        grouped = _grouped(before)
-        if verb.form == "s" and not previous.reading.plural and not following & {"BE", "OF", "POSS"}:
-            return verb
-        if verb.form == "s" and noun is None and following & {"DET", "P", "NUM"} and not previous.reading.plural:
-            return verb
-        if verb.form == "base" and (previous.reading.plural or grouped):
-            return verb
-        return one
+        several = previous.reading.plural
+        if verb.form == "s":
+            return verb if (not several or _one_group(before)) and not following & {"BE", "OF", "POSS"} else noun
+        stated = not known and verb.value and following & {"DET", "NUM"}
+        return verb if several or stated or _grouped(before) else noun
     if tag in ("AND", "BUT", "COMMA"):
-        spoken = any(w.tag == "V" and w.reading.form == verb.form for w in before)
-        return verb if (spoken or verb.form == "s") and following & {"DET", "P", "NUM", "ADV", "PRON", "STOP"} else one
-    if tag == "V" or (noun is None and verb.form == "s" and previous is not None):
-        return verb if verb.form == "s" else one
-    return one
+        spoken = any(word.tag == "V" and word.reading.form == verb.form for word in before)
+        ahead = {"DET", "P", "NUM", "ADV", "PRON"} | ({"STOP"} if spoken else set())
+        return verb if (spoken or verb.form == "s") and following & ahead else noun
+    return noun
+
+
+def _participle(
+    verb: Reading, noun: Reading, attribute: Reading | None, word: str, tag: str, heads: set[str], following: set[str]
+) -> Reading:  # fmt: skip
+    """ "a sleeping cat" describes, "a cat sleeping" tells, "a painting" is a thing."""
+    modifying = tag in ("DET", "POSS", "NUM", "ADJ", "ATTR", "OTHER", "OF") and bool(heads)
+    if modifying:
+        return attribute or (Reading("ATTR", verb.attribute, attribute="state") if verb.attribute else Reading("ADJ", word))
+    if verb.form == "ing" and tag in ("DET", "ADJ", "ATTR", "POSS") and not heads and not following & {"DET", "NUM", "PRON"}:
+        return noun
+    if attribute is not None and attribute.tag == "ATTR":
+        return attribute
+    if tag in ("STOP", "COMMA", "AND", "P") and verb.form == "ed" and not verb.value and heads:
+        return Reading("ADJ", word)
+    return verb
+
+
+def _one_group(before: Sequence[Word]) -> bool:
+    """Whether the plural before stands in "a bunch of ...", which takes a singular verb."""
+    for word in reversed(before):
+        if word.tag == "DET":
+            return " of" in word.raw.lower()
+        if word.tag not in ("N", "OPEN", "ATTR", "ADJ", "ADV"):
+            return False
+    return False
 
 
 def _grouped(before: Sequence[Word]) -> bool:
