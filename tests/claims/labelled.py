@@ -61,7 +61,7 @@ def load(name: str) -> list[Sentence]:
         elif line.startswith("? "):
             question = line[2:]
         elif line.startswith("    "):
-            found.append(Sentence(text, question, tuple(_gold(c) for c in line.split(";") if c.strip())))
+            found.append(Sentence(text, question, tuple(_gold(c) for c in line.split(";") if c.strip() not in ("", "-"))))
         else:
             text = line
     return found

@@ -190,7 +190,7 @@ def _forms(verb: str, irregular: dict[str, list[str]]) -> list[tuple[str, str]]:
     third = first + "es" if first.endswith(("s", "sh", "ch", "x", "o")) else first + "s"
     third = first[:-1] + "ies" if first.endswith("y") and first[-2] not in _VOWELS else third
     forms = [("base", first), ("s", third), ("ing", ing), ("ed", past)]
-    forms += [("ed", word) for word in irregular.get(first, ()) if word != first]
+    forms += [("ed", word) for word in irregular.get(first, ())]
     return [(form, surface + rest) for form, surface in forms]
 
 

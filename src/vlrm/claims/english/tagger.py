@@ -17,8 +17,7 @@ _TOKEN = re.compile(
     r"""|(?P<nt>(?:[A-Za-z]+n['’]t|can['’]t|cannot)\b)|(?P<word>o['’]clock|[A-Za-z0-9]+(?:\.[A-Za-z0-9]+)*)"""
     r"""|(?P<clitic>['’](?:s|re|m|ve|ll|d)?\b)|(?P<mark>[.,;:!?()&\n–—]|\s-\s)"""
 )
-_ING_NOUNISH = frozenset({"N", "OPEN", "ATTR", "ADJ", "ABSTRACT", "SCENE"})
-NOUNS = frozenset(
+_ING_NOUNS = frozenset(
     "building ceiling clothing wedding railing awning painting drawing morning evening string ring king wing swing spring frosting "
     "icing topping parking lighting siding bedding carpeting seating landing opening marking markings pudding dressing stuffing "
     "filling earring engraving writing sling buildings paintings earrings wings thing things lettering scaffolding flooring".split()
