@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from vlrm.claims.drafts import Draft, Entity, finish
+from vlrm.claims.english.extract import read_english
 from vlrm.claims.lexer import Lexeme, lex, looks_printed
 from vlrm.claims.questions import Asked, read_question
 from vlrm.claims.reader import Reader
@@ -23,13 +24,15 @@ def extract_claims(response: str, question: str = "", vocabulary: Vocabulary = E
 
     ``question`` is needed to read short answers ("No.", "Yellow.", "To the left."). Spans are character
     offsets
-    into ``response``.
+    into ``response``. With :data:`vlrm.claims.english.PHOTOS` as the vocabulary free English about photos is read.
     """
     return list(_extract(response, question, vocabulary))
 
 
 @lru_cache(maxsize=65536)
 def _extract(response: str, question: str, vocabulary: Vocabulary) -> tuple[Claim, ...]:
+    if vocabulary.english:
+        return tuple(read_english(response, question))
     asked = _asked(question, vocabulary)
     lexemes = lex(response, vocabulary)
     entities = asked.entities()

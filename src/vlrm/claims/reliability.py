@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vlrm.claims.english.lexicon import LEXICON
 from vlrm.claims.likelihoods import Likelihoods
-from vlrm.claims.symbols import SILENT, Observed, observe
+from vlrm.claims.symbols import NOTHING, SILENT, Observed, observe
+from vlrm.claims.vocabulary import EMBEDDED
 from vlrm.errors import UserError
 from vlrm.schema import Claim, SeenObject, Verdict
 
@@ -76,8 +78,12 @@ class Reliability:
         return Reliability(likelihoods, _fit_weights(seen), {**fitted, **(priors or {})})
 
     def verify(self, claim: Claim, objects: Sequence[SeenObject]) -> Verification:
-        """The verdict on one claim; ``objects`` are all the objects the experts found in its image."""
-        seen = observe(claim, objects)
+        """The verdict on one claim; ``objects`` are all the objects the experts found in its image.
+
+        A noun that no table lists, no calibration knew and no expert has reported here is open: from silence about it
+        nothing follows, and the claim is left to its prior.
+        """
+        seen = observe(claim, objects) if self._heard_of(claim, objects) else NOTHING
         sign = 1.0 if claim.polarity else -1.0
         weights = self.weights.get(_weighting(seen), {})
         families = {
@@ -88,6 +94,18 @@ class Reliability:
         log_odds = sign * math.log(prior / (1 - prior)) + sum(families.values())
         probability = 1 / (1 + math.exp(-log_odds))
         return Verification(probability, verdict_of(log_odds), families, seen.evidence_ids)
+
+    def _heard_of(self, claim: Claim, objects: Sequence[SeenObject]) -> bool:
+        nouns = {phrase.noun for phrase in (claim.subject, claim.other) if phrase is not None and phrase.noun is not None}
+        unlisted = {noun for noun in nouns if noun not in EMBEDDED.nouns and noun not in LEXICON.objects}
+        if not unlisted:
+            return True
+        calibrated = self.likelihoods.counts["existence"]["detector"].labels if self._calibrated else {}
+        return all(noun in calibrated or any(o.noun == noun for o in objects) for noun in unlisted)
+
+    @property
+    def _calibrated(self) -> bool:
+        return "existence" in self.likelihoods.counts and "detector" in self.likelihoods.counts["existence"]
 
     def to_json(self) -> dict[str, Any]:
         """Everything :meth:`from_json` needs, as plain JSON values."""

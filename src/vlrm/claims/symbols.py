@@ -6,7 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from vlrm.claims.truth import bound, counted, margin, matches, normal_text
+from vlrm.claims.truth import GEOMETRIC, KIND, bound, counted, margin, matches, normal_text
 from vlrm.schema import Claim, ObjectPhrase, SeenObject
 
 if TYPE_CHECKING:
@@ -28,12 +28,21 @@ class Observed:
     evidence_ids: list[str] = field(default_factory=list)
 
 
+NOTHING = Observed("open", {})
+"""What is observed of a claim that no expert can speak about."""
+
+
 def score_bin(score: float) -> str:
     return str(bisect_right(SCORE_EDGES, score))
 
 
 def observe(claim: Claim, objects: Sequence[SeenObject]) -> Observed:
-    """The symbols for what the claim speaks of, whatever its polarity."""
+    """The symbols for what the claim speaks of, whatever its polarity.
+
+    None at all, so that no verdict follows, of a relation that boxes do not decide ("holding").
+    """
+    if claim.kind == "relation" and claim.relation not in GEOMETRIC:
+        return NOTHING
     if claim.kind == "existence":
         return _existence(claim, objects)
     if claim.kind == "count":
@@ -75,6 +84,9 @@ def _count(claim: Claim, objects: Sequence[SeenObject]) -> Observed:
     # The noun alone is the label: how well it is counted hangs on how well it is detected.
     symbols = {"detector": (f"{off:+d}:{weakest}", phrase.noun or "")}
     for name, value in phrase.attributes:
+        if name == KIND:
+            symbols[name] = (f"{off:+d}:unknown", value)
+            continue
         scores = [o.attributes[name][1] for o in kin if name in o.attributes]
         symbols[name] = (f"{off:+d}:{score_bin(min(scores))}" if scores else f"{off:+d}:unknown", value)
     return Observed("count_of" if phrase.attributes else "count", symbols, [o.evidence_id for o in found])

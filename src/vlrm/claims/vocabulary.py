@@ -116,6 +116,8 @@ class Vocabulary:
     things: tuple[str, ...] = ("object", "thing", "item", "shape", "figure")
     unsaid: frozenset[str] = field(default_factory=frozenset)
     """Values that people seldom say, which edits therefore avoid."""
+    english: bool = False
+    """Texts are read as free English about photos (:mod:`vlrm.claims.english`), not as answers about scenes."""
 
     def values(self, attribute: str) -> tuple[str, ...]:
         return tuple(self.attributes[attribute])

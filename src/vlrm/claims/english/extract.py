@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vlrm.claims.drafts import Draft, Entity, finish
+from vlrm.claims.drafts import Draft, finish
 from vlrm.claims.english.lexicon import LEXICON, Lexicon
 from vlrm.claims.english.questions import Asked, read_question, short_answer
 from vlrm.claims.english.reader import Reader
@@ -52,7 +52,3 @@ def _yes_or_no(words: list[Word]) -> tuple[Word, bool, list[Word]] | None:
         return words[0], False, words[1:]
     return None
 
-
-def entity_copies(entities: list[Entity]) -> list[Entity]:
-    """Entities of a question, fresh for one answer."""
-    return [Entity(e.noun, dict(e.attributes), plural=e.plural, asked=True) for e in entities]

@@ -42,6 +42,7 @@ class Lexicon:
         self.objects = _table("objects")
         self.attributes = _table("attributes")
         self.relations = _table("relations")
+        self.groups: list[list[str]] = list(_table("groups").values())
         self._plurals: dict[str, str] = _table("plurals")
         self._singulars = {many: one for one, many in self._plurals.items()}
         self.words = {name: frozenset(words) for name, words in _table("words").items()}
