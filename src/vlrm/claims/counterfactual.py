@@ -114,17 +114,23 @@ def every_edit(
     *,
     question: str = "",
     reliability: Reliability | None = None,
+    sure: float = SUPPORTED,
 ) -> list[Edit]:
-    """All edits that :func:`propose` could make of a response, for :func:`vlrm.claims.matching.matched` to choose among."""
+    """All edits that :func:`propose` could make of a response: what :func:`vlrm.claims.matching.matched` chooses among.
+
+    Only claims of probability ``sure`` or more are edited, to what ``reliability`` gives at most 1 - ``sure``.
+    """
     found: list[Edit] = []
     for index, claim in enumerate(claims):
-        if probabilities[index] < SUPPORTED or not holds(claim, objects):
+        if probabilities[index] < sure or not holds(claim, objects):
             continue
         for change in reword(response, claim, objects, vocabulary, question, rng):
             if kinds is not None and change.kind not in kinds:
                 continue
             edit = _checked(response, claims, index, change, objects, vocabulary, question, reliability)
-            if edit is not None:
+            if edit is None:
+                continue
+            if reliability is None or reliability.verify(edit.after, objects).probability <= 1 - sure:
                 found.append(edit)
     return found
 
