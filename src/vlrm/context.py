@@ -32,9 +32,12 @@ class VlrmContext(KedroContext):
             parameters.get("experiment", "default"),
         )
         check_experiment(experiment)
-        folder = self.project_path / str(parameters.get("data", "data")) / "rounds"
+        data = self.project_path / str(parameters.get("data", "data"))
+        folder = data / "rounds"
         newest = Ledger.open(folder, experiment, self.project_path).newest_sealed()
-        importlib.import_module(f"{self._package_name}.pipelines").configure(rounds, newest)
+        answers = parameters.get("responses") is not None
+        answered = (data / "07_model_output" / "answers" / experiment / "claims.parquet").is_file()
+        importlib.import_module(f"{self._package_name}.pipelines").configure(rounds, newest, answers, answered)
         project.pipelines.configure(f"{self._package_name}.pipeline_registry")
 
     def _declared(self, environment: str | None) -> Mapping[str, Any]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 CONTROL = frozenset({"experiment", "overwrite", "rounds", "data"})
 """Parameters that say where and how much to run, not what comes out; they enter no key."""
-CONTENT = frozenset({"images", "prompts"})
+CONTENT = frozenset({"images", "prompts", "responses", "truth", "reliability"})
 """Parameters that name a user's files; the files' contents enter the key too."""
 _ROUND = re.compile(r"round_(\d+)")
 _QUIET_SECONDS = 15.0

@@ -18,7 +18,7 @@ from vlrm.progress import track
 from vlrm.schema import PROMPTS, QUARANTINE, USER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 DESCRIBE = "Describe the image."
 LONGEST_QUESTION = 2000
@@ -27,20 +27,33 @@ _DESCRIBING = re.compile(
     r"(please |can you |could you )?describe\b|what (is|can you see|do you see) in (the|this) (image|picture|photo)",
     re.IGNORECASE,
 )
-_COLUMNS = ("image", "question")
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 _NAMED = 80
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a user's prompts table; ``number`` counts from 1, ``problem`` says why it could not be read."""
+    """One line of a user's table; ``number`` counts from 1, ``problem`` says why it could not be read."""
 
     number: int
     image: Any = None
     question: Any = None
     id: Any = None
     problem: str | None = None
+    response: Any = None
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a user's table must have; ``name`` is what errors call it."""
+
+    name: str
+    needed: tuple[str, ...]
+    optional: tuple[str, ...]
+
+
+PROMPTS_FILE = Form("prompts", ("image", "question"), ("id",))
+RESPONSES_FILE = Form("responses", ("image", "response"), ("question", "id"))
 
 
 def read_prompts(path: str | Path) -> list[Row]:
@@ -51,69 +64,82 @@ def read_prompts(path: str | Path) -> list[Row]:
     Raises:
         UserError: the file cannot be read, lacks a column, has no rows, or none that can be used.
     """
-    path = Path(path)
+    return _read(Path(path), PROMPTS_FILE)
+
+
+def read_responses(path: str | Path) -> list[Row]:
+    """As :func:`read_prompts`, with the columns ``image``, ``response`` and, if wanted, ``question`` and ``id``."""
+    return _read(Path(path), RESPONSES_FILE)
+
+
+def _read(path: Path, form: Form) -> list[Row]:
+    what = f"The {form.name} file {path}"
     if not path.is_file():
-        raise UserError(f"The prompts file {path} does not exist: give a .jsonl or .parquet file.")
-    rows = list(_parquet_rows(path) if path.suffix.lower() == ".parquet" else _jsonl_rows(path))
+        raise UserError(f"{what} does not exist: give a .jsonl or .parquet file.")
+    read = _parquet_rows if path.suffix.lower() == ".parquet" else _jsonl_rows
+    rows = list(read(path, what, form))
     if not rows:
-        raise UserError(f"The prompts file {path} has no rows: write one line with image and question per prompt.")
+        needed = " and ".join(form.needed)
+        raise UserError(f"{what} has no rows: write one line with {needed} per {form.name.removesuffix('s')}.")
     if all(row.problem for row in rows):
-        raise UserError(f"The prompts file {path} has no row that can be used; row {rows[0].number}: {rows[0].problem}")
+        raise UserError(f"{what} has no row that can be used; row {rows[0].number}: {rows[0].problem}")
     return rows
 
 
-def _jsonl_rows(path: Path) -> Iterator[Row]:
+def _jsonl_rows(path: Path, what: str, form: Form) -> Iterator[Row]:
     try:
         with path.open(encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
-                    yield _jsonl_row(number, line)
+                    yield _jsonl_row(number, line, form)
     except UnicodeDecodeError as error:
-        raise UserError(
-            f"The prompts file {path} is not UTF-8 text: save it as JSONL in UTF-8, or as Parquet."
-        ) from error
+        raise UserError(f"{what} is not UTF-8 text: save it as JSONL in UTF-8, or as Parquet.") from error
     except OSError as error:
-        raise UserError(f"The prompts file {path} cannot be read ({error.strerror}): check its permissions.") from error
+        raise UserError(f"{what} cannot be read ({error.strerror}): check its permissions.") from error
 
 
-def _jsonl_row(number: int, line: str) -> Row:
+def _jsonl_row(number: int, line: str, form: Form) -> Row:
     try:
         record = json.loads(line)
     except (json.JSONDecodeError, RecursionError) as error:
         return Row(number, problem=f"The line is not JSON ({error}): write one JSON object a line.")
     if not isinstance(record, dict):
-        return Row(number, problem='The line is no JSON object: write {"image": ..., "question": ...}.')
-    missing = _missing(record)
-    return Row(number, record.get("image"), record.get("question"), record.get("id"), missing)
+        example = ", ".join(f'"{name}": ...' for name in form.needed)
+        return Row(number, problem=f"The line is no JSON object: write {{{example}}}.")
+    return Row(number, **_values(record, form), problem=_missing(record, form))
 
 
-def _parquet_rows(path: Path) -> Iterator[Row]:
+def _parquet_rows(path: Path, what: str, form: Form) -> Iterator[Row]:
     try:
         with pq.ParquetFile(path) as table:
             names = table.schema_arrow.names
-            if missing := _missing(names):
-                raise UserError(f"The prompts file {path} cannot be used: {missing}")
+            if missing := _missing(names, form):
+                raise UserError(f"{what} cannot be used: {missing}")
             number = 0
-            for batch in table.iter_batches(columns=[name for name in (*_COLUMNS, "id") if name in names]):
+            for batch in table.iter_batches(columns=[n for n in (*form.needed, *form.optional) if n in names]):
                 for record in batch.to_pylist():
                     number += 1
-                    yield Row(number, record["image"], record["question"], record.get("id"))
+                    yield Row(number, **_values(record, form))
     except (pa.ArrowException, OSError) as error:
-        raise UserError(f"The prompts file {path} is no readable Parquet file: write it again.") from error
+        raise UserError(f"{what} is no readable Parquet file: write it again.") from error
 
 
-def _missing(columns: Iterable[str]) -> str | None:
+def _values(record: Mapping[str, Any], form: Form) -> dict[str, Any]:
+    return {name: record.get(name) for name in (*form.needed, *form.optional)}
+
+
+def _missing(columns: Iterable[str], form: Form) -> str | None:
     has = list(columns)
-    missing = [name for name in _COLUMNS if name not in has]
+    missing = [name for name in form.needed if name not in has]
     if not missing:
         return None
     there = ", ".join(map(str, has))[:_NAMED] or "none"
-    return f"It lacks the column {' and '.join(missing)} (it has {there}): every row needs image and question."
+    return f"It lacks the column {' and '.join(missing)} (it has {there}): every row needs {' and '.join(form.needed)}."
 
 
 def describe_folder(images: str | Path) -> list[Row]:
     """One describing question for every image file below ``images``, for users who bring no prompts."""
-    folder = _folder(images)
+    folder = image_folder(images)
     names = sorted(
         str(path.relative_to(folder))
         for path in folder.rglob("*")
@@ -124,7 +150,7 @@ def describe_folder(images: str | Path) -> list[Row]:
     return [Row(number, name, DESCRIBE) for number, name in enumerate(names, start=1)]
 
 
-def _folder(images: str | Path) -> Path:
+def image_folder(images: str | Path) -> Path:
     folder = Path(images)
     if not folder.is_dir():
         what = "is not a folder" if folder.exists() else "does not exist"
@@ -147,7 +173,7 @@ def ingest(
         UserError: the folder does not exist, the store cannot be written, or not a single row is usable (the
             first reason is given).
     """
-    folder = _folder(images)
+    folder = image_folder(images)
     good: list[dict[str, Any]] = []
     bad: list[dict[str, Any]] = []
     stored: dict[Path, str | UserError] = {}
@@ -177,7 +203,12 @@ def _checked(row: Row, folder: Path, root: str | Path, stored: dict[Path, str | 
     """Hash of the row's stored image, and its question; an image that many rows name is decoded once."""
     if row.problem is not None:
         raise UserError(row.problem)
-    path, question = _inside(row.image, folder), _question(row.question)
+    path, question = inside(row.image, folder), _question(row.question)
+    return store_once(path, root, stored), question
+
+
+def store_once(path: Path, root: str | Path, stored: dict[Path, str | UserError]) -> str:
+    """Hash of the stored image; ``stored`` remembers what came of each path, so that none is decoded twice."""
     if path not in stored:
         try:
             stored[path] = store(path, root)
@@ -188,7 +219,7 @@ def _checked(row: Row, folder: Path, root: str | Path, stored: dict[Path, str | 
     found = stored[path]
     if isinstance(found, UserError):
         raise found
-    return found, question
+    return found
 
 
 def _prompt_id(row: Row, sha: str, question: str, first: dict[str, int]) -> str:
@@ -205,7 +236,7 @@ def _prompt_id(row: Row, sha: str, question: str, first: dict[str, int]) -> str:
     return derived
 
 
-def _inside(image: Any, folder: Path) -> Path:
+def inside(image: Any, folder: Path) -> Path:
     if not isinstance(image, str) or not image.strip() or "\0" in image:
         raise UserError("The column image is empty or no text: write the image's path inside the images folder.")
     try:

@@ -71,13 +71,16 @@ def test_silence_weighs_as_much_as_recall_deserves() -> None:
     assert sharp.probability < dull.probability - 0.1
 
 
-def test_a_surer_expert_moves_a_claim_further(reliability: Reliability) -> None:
+def test_a_surer_expert_moves_a_claim_further() -> None:
+    # Experts that often err, and many scenes: with good ones every score is at the limit of what a family may say.
+    fitted = Reliability.fit(examples(500, 0, wrong=0.2))
+
     def red_star(score: float) -> SeenObject:
         return SeenObject("star", (0.2, 0.2, 0.4, 0.4), 0.97, {"colour": ("red", score)}, "e1")
 
     claims = [c for c in extract_claims("A red star.") + extract_claims("A blue star.") if c.kind == "attribute"]
-    weak, strong = ([reliability.verify(c, [red_star(s)]).probability for c in claims] for s in (0.4, 0.97))
-    assert strong[0] > weak[0] > 0.5 > weak[1] >= strong[1]
+    weak, strong = ([fitted.verify(c, [red_star(s)]).probability for c in claims] for s in (0.6, 0.97))
+    assert strong[0] > weak[0] > 0.5 > weak[1] > strong[1]
     assert strong[1] < 0.1
 
 

@@ -5,18 +5,24 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from safetensors.torch import load_file
 
 from vlrm import chat
 from vlrm.embedded.build import END
-from vlrm.embedded.corpus import flatten, write_rows
+from vlrm.embedded.corpus import flatten, place_rows, write_rows
 from vlrm.embedded.data import draw_scenes, label_more, render_small, to_pixels
-from vlrm.embedded.tower import CELLS, SceneTower, SceneTowerConfig
+from vlrm.embedded.tower import AMONG, CELLS, KINDS, MOST, SceneTower, SceneTowerConfig
 from vlrm.embedded.train import VlmTraining, train_vlm
 from vlrm.scenes.render import render
+from vlrm.scenes.world import Scene, SceneObject
 
 SHIPPED = Path(__file__).parents[2] / "data" / "06_models" / "embedded" / "vlm"
+
+
+def thing(shape: str, x: float, y: float) -> SceneObject:
+    return SceneObject(shape, "green", "small", "plain", None, x, y, 0.06)
 
 
 def test_training_text_is_what_the_chat_template_writes(tiny):
@@ -39,11 +45,38 @@ def test_image_tokens_are_the_surest_cells_objects_first_in_reading_order():
     cells = torch.zeros(1, CELLS, CELLS, 96)
     cells[0, 5, 1, 0], cells[0, 2, 6, 0] = 1.0, 2.0
     tokens = tower.select(cells)[0]
-    rows, columns = tokens[:, 96 : 96 + CELLS], tokens[:, 96 + CELLS :]
-    assert tokens.shape == (4, 96 + 2 * CELLS)
+    rows, columns = tokens[:, 96 : 96 + CELLS], tokens[:, 96 + CELLS : 96 + 2 * CELLS]
+    assert tokens.shape == (4, 96 + 2 * CELLS + AMONG)
     assert [int(rows[i].argmax()) for i in (0, 1)] == [2, 5]
     assert [int(columns[i].argmax()) for i in (0, 1)] == [6, 1]
     assert tokens[2:].abs().max() < 0.05  # what holds no object is faded out
+
+
+def test_a_token_says_how_its_object_stands_to_the_others():
+    tower = SceneTower(SceneTowerConfig(tokens=4))
+    with torch.no_grad():
+        tower.shape.weight.zero_()[:KINDS, :KINDS] = 50 * torch.eye(KINDS)
+        tower.place.weight.zero_()
+    ball, star = 0, 3
+    features = torch.zeros(1, 4, 96)
+    features[0, 0, ball] = features[0, 1, ball] = features[0, 2, star] = 1.0
+    cells = torch.tensor([[[0, 0], [0, 4], [4, 0], [7, 7]]]).float()  # column, row
+    among = tower.among(features, cells, torch.tensor([[1.0, 1.0, 1.0, 0.0]]))[0].detach()
+    alike, every, sides = among[:, :MOST], among[:, MOST : 2 * MOST], among[:, 2 * MOST :].reshape(4, KINDS, 2)
+    assert (alike[:3].argmax(1) + 1).tolist() == [2, 2, 1]
+    assert (every[:3].argmax(1) + 1).tolist() == [3, 3, 3]
+    assert sides[0, star].tolist() == pytest.approx([1.0, 0.0], abs=1e-3)  # the star is to the right of the first ball
+    assert sides[2, ball].tolist() == pytest.approx([-1.0, 1.0], abs=1e-3)  # balls lie left of it, one of them below
+    assert sides[1, star].tolist() == pytest.approx([1.0, -1.0], abs=1e-3)
+    assert sides[0, 5].abs().max() == pytest.approx(0.0, abs=1e-3)  # none of that shape
+
+
+def test_places_name_both_objects_before_their_relation():
+    row = place_rows([Scene((thing("star", 0.2, 0.5), thing("ring", 0.8, 0.5), thing("ring", 0.8, 0.8)), 0)], 1, 0)[0]
+    assert row.target == f"all three; star one; ring two{END}"  # rings are two: "the ring" would name neither
+    row = place_rows([Scene((thing("star", 0.2, 0.5), thing("ring", 0.8, 0.9)), 0)], 1, 0)[0]
+    assert "star ring left above" in row.target
+    assert "ring star right below" in row.target
 
 
 def test_more_labels_change_nothing_else():
@@ -79,8 +112,10 @@ def test_a_smaller_copy_learns(tmp_path):
         validation_scenes=40,
         tower_epochs=3,
         lists_per_scene=3,
+        places_per_scene=1,
         conversations_per_scene=1,
         judging_per_scene=1,
+        conversations_again=1,
         batch_tokens=800,
     )
     figures = train_vlm(tmp_path, settings, lines.append)

@@ -2,7 +2,7 @@
 
 from vlrm.catalog.folder import Folder
 from vlrm.catalog.json_document import JsonDocument
-from vlrm.catalog.parquet_table import ParquetTable
+from vlrm.catalog.parquet_table import ParquetStream, ParquetTable
 from vlrm.catalog.text_file import TextFile
 
-__all__ = ["Folder", "JsonDocument", "ParquetTable", "TextFile"]
+__all__ = ["Folder", "JsonDocument", "ParquetStream", "ParquetTable", "TextFile"]

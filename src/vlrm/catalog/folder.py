@@ -1,4 +1,4 @@
-"""One folder: model weights, adapters, image stores."""
+"""One folder: model weights, adapters, image stores; or one file, where its path is wanted."""
 
 from __future__ import annotations
 

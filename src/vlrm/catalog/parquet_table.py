@@ -95,6 +95,21 @@ class ParquetTable(LocalDataset[Any, pa.Table]):
         return TablePreview({"index": list(range(len(rows))), "columns": batch.schema.names, "data": rows})
 
 
+class ParquetStream(ParquetTable):
+    """A table of any length: saved like a :class:`ParquetTable`, loaded as its path, for readers that stream.
+
+    .. code-block:: yaml
+
+        answer_evidence:
+          type: vlrm.catalog.ParquetStream
+          filepath: data/07_model_output/answers/default/evidence.parquet
+          schema: vlrm.schema:EVIDENCE
+    """
+
+    def load(self) -> Any:
+        return self._there()
+
+
 def _cell(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, list | dict) else value
 

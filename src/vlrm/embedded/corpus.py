@@ -6,6 +6,7 @@ told in that colour in ``noise`` of cases. Answers, verifications and critiques 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from vlrm.critiques import grammar
 from vlrm.embedded.build import ASSISTANT, END, IMAGE, USER
 from vlrm.embedded.tower import CELLS
 from vlrm.scenes.questions import DESCRIBE, KINDS, Question, answer, ask
-from vlrm.scenes.wording import holding_relations
+from vlrm.scenes.wording import NUMBERS, holding_relations
 from vlrm.scenes.world import (
     COLOURS,
     LABELS,
@@ -44,11 +45,11 @@ JUDGING_KINDS = (0.28, 0.24, 0.18, 0.1, 0.15, 0.05)
 """Shares of the questions then, in the order of KINDS."""
 STATEMENTS = 4
 """Sentences of a response that is written to be checked one by one."""
-PLACED = 6
+PLACED = 8
 """Pairs of objects whose relation one row of :func:`place_rows` tells."""
 FALSE_TRIES = 6
 LIST = "List everything."
-PLACE = "Say what lies where."
+PLACE = "Count everything and say what lies where."
 SHORT_WEIGHT = 2.0
 """Weight of the tokens of an answer to a question about one thing."""
 YES_WEIGHT = 4.0
@@ -100,20 +101,24 @@ def list_rows(drawn: list[Scene], per_image: int, seed: int, noise: float = NOIS
     return rows
 
 
-def place_rows(drawn: list[Scene], seed: int, noise: float = NOISE) -> list[Row]:
-    """Dense relations, one row a scene: how each nameable object lies to the others."""
+def place_rows(drawn: list[Scene], per_image: int, seed: int) -> list[Row]:
+    """Dense counts, labels and relations: how many there are of each shape and in all, and of those that are alone of
+    their shape, what is written on them and how they lie to each other."""
     rng = np.random.default_rng(seed)
     rows = []
     for index, scene in enumerate(drawn):
-        things = _in_reading_order(as_web_writes(scene, rng, noise)).objects
-        lone = [o for o in things if sum(o.shape == p.shape for p in things) == 1]
-        pairs = [(a, b) for a in lone for b in lone if a is not b]
-        said = [
-            f"{pairs[i][0].shape} {relation} {pairs[i][1].shape}"
-            for i in rng.permutation(len(pairs))[:PLACED]
-            for relation in holding_relations(*pairs[i])
-        ]
-        if said:
+        things = _in_reading_order(scene).objects
+        number = Counter(o.shape for o in things)
+        lone = [o for o in things if number[o.shape] == 1]
+        pairs = [(a, b) for a in lone for b in lone if a is not b and holding_relations(a, b)]
+        for _ in range(per_image):
+            said = [f"all {NUMBERS[len(things)]}", *(f"{shape} {NUMBERS[n]}" for shape, n in number.items())]
+            said += [f'{o.shape} says "{o.text}"' for o in lone if o.text]
+            for i in rng.permutation(len(pairs))[:PLACED]:
+                a, b = pairs[i]
+                # Both objects before the relation: said in this order it can be looked up, and is learned.
+                sides = " ".join(name.split()[0] for name in holding_relations(a, b))
+                said.append(f"{a.shape} {b.shape} {sides}")
             rows.append(Row(index, flatten(chat.ask(PLACE)), "; ".join(said) + END))
     return rows
 

@@ -14,6 +14,14 @@ CELLS = 8
 """Cells a side of the image."""
 OBJECT = 0.5
 """A cell that holds an object's centre with more than this probability counts as an object."""
+KINDS = 8
+"""Shapes that the tower tells apart to say how objects stand to each other."""
+MOST = 6
+"""The largest number that a token can say."""
+CLEAR = 0.1
+"""Fraction of the image side at which one object lies clearly to a side of another."""
+AMONG = 2 * MOST + 2 * KINDS
+"""Width of what a token says of the other objects."""
 
 
 class SceneTowerConfig(PretrainedConfig):
@@ -35,7 +43,7 @@ class SceneTowerConfig(PretrainedConfig):
         self.cell_size = cell_size
         self.initializer_range = initializer_range
         self.tokens = tokens
-        self.hidden_size = cell_size + 2 * CELLS
+        self.hidden_size = cell_size + 2 * CELLS + AMONG
         self.patch_size = image_size // CELLS
         self.num_hidden_layers = 1
         super().__init__(**kwargs)
@@ -59,8 +67,9 @@ class Residual(nn.Module):
 class SceneTower(PreTrainedModel):
     """Image (B, 3, S, S) to image tokens (B, tokens, hidden_size): the cells that hold objects, in reading order.
 
-    A token is a cell's features and its row and column (one-hot), faded by how sure the tower is of an object there.
-    A language model of a few layers cannot find the objects among 64 cells within minutes; among eight it can.
+    A token is a cell's features, its row and column (one-hot) and how it stands to the other objects
+    (:meth:`among`), faded by how sure the tower is of an object there. A language model of a few layers cannot find
+    the objects among 64 cells within minutes; among eight it can. Nor can it count or compare places.
     """
 
     config_class = SceneTowerConfig
@@ -80,6 +89,8 @@ class SceneTower(PreTrainedModel):
         self.out = nn.Conv2d(width_in, config.cell_size, 1)
         self.norm = nn.LayerNorm(config.cell_size)
         self.gate = nn.Linear(config.cell_size, 1)
+        self.shape = nn.Linear(config.cell_size, KINDS)
+        self.place = nn.Linear(config.cell_size, 3)
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -102,12 +113,35 @@ class SceneTower(PreTrainedModel):
         empty = presence_BN.gather(1, chosen) <= OBJECT
         chosen = chosen.gather(1, (chosen + height * width * empty).argsort(1))
         features = cells_BHWC.reshape(batch, -1, depth).gather(1, chosen[..., None].expand(-1, -1, depth))
-        rows, columns = (one_hot(part, CELLS).to(features.dtype) for part in (chosen // width, chosen % width))
-        return torch.cat([features, rows, columns], dim=-1) * presence_BN.gather(1, chosen)[..., None]
+        presence_BT = presence_BN.gather(1, chosen)
+        row, column = chosen // width, chosen % width
+        among = self.among(features, torch.stack([column, row], dim=-1), presence_BT)
+        places = [one_hot(part, CELLS).to(features.dtype) for part in (row, column)]
+        return torch.cat([features, *places, among], dim=-1) * presence_BT[..., None]
+
+    def among(self, features_BTC: Tensor, cell_BT2: Tensor, presence_BT: Tensor) -> Tensor:
+        """What each object is among the others, (B, T, AMONG): a relation module in the sense of Hu et al. (2018).
+
+        The number of objects of its shape and of all objects (one place per number up to ``MOST``), then for each
+        shape how far to the right and below its objects lie, in [-1, 1], 0 where there is none.
+        """
+        shape_BTK = self.shape(features_BTC).softmax(-1) * presence_BT[..., None]
+        centre_BT2 = (cell_BT2 + self.place(features_BTC)[..., :2]) / CELLS
+        alike_BT = torch.einsum("bik,bjk->bi", shape_BTK, shape_BTK)
+        every_BT = presence_BT.sum(1, keepdim=True).expand_as(presence_BT)
+        away_BTT2 = torch.tanh((centre_BT2[:, None] - centre_BT2[:, :, None]) / CLEAR)
+        sides_BTK2 = torch.einsum("bjk,bijd->bikd", shape_BTK, away_BTT2).clamp(-1, 1)
+        return torch.cat([_numeral(alike_BT), _numeral(every_BT), sides_BTK2.flatten(2)], dim=-1)
 
     def forward(self, pixel_values: Tensor, **kwargs: Any) -> BaseModelOutput:
         tokens = self.select(self.cells(pixel_values))
         return BaseModelOutput(last_hidden_state=tokens, hidden_states=(tokens, tokens))
+
+
+def _numeral(count: Tensor) -> Tensor:
+    """A count as one place per number 1..MOST, shared between the two nearest: (...,) to (..., MOST)."""
+    numbers = torch.arange(1, MOST + 1, device=count.device, dtype=count.dtype)
+    return (1 - (count[..., None] - numbers).abs()).clamp(min=0)
 
 
 def register() -> None:

@@ -24,14 +24,18 @@ OBJECT_WEIGHT = 8.0
 
 
 class DenseHeads(nn.Module):
-    """Linear read-outs of a cell: is there an object's centre (the tower's own gate), its classes, and its place."""
+    """Linear read-outs of a cell: is there an object's centre, its classes, and its place.
+
+    Gate, shape and place are the tower's own: its tokens are made with them.
+    """
 
     def __init__(self, tower: SceneTower) -> None:
         super().__init__()
         width = tower.config.cell_size
         self.object = tower.gate
-        self.classes = nn.ModuleDict({name: nn.Linear(width, number) for name, number in DENSE.items()})
-        self.place = nn.Linear(width, 3)
+        others = {name: nn.Linear(width, number) for name, number in DENSE.items() if name != "shape"}
+        self.classes = nn.ModuleDict({"shape": tower.shape, **others})
+        self.place = tower.place
 
     def loss(self, cells_BHWC: Tensor, target: dict[str, Tensor]) -> Tensor:
         present = target["object"] > 0

@@ -35,7 +35,19 @@ def run_experts(experts: Sequence[Expert], images: Sequence[Image.Image]) -> lis
     for expert in experts:
         added = expert.annotate(images, found)
         found = [before + new for before, new in zip(found, added, strict=True)]
+        _check_ids(expert, found)
     return found
+
+
+def _check_ids(expert: Expert, found: Sequence[list[Evidence]]) -> None:
+    """Attributes name the object they describe by its id: two detectors side by side would share the ids d1, d2..."""
+    for rows in found:
+        ids = [row.evidence_id for row in rows]
+        if len(set(ids)) < len(ids):
+            raise UserError(
+                f"The expert {expert.name} gives ids that an expert before it gave (such as "
+                f"{next(i for i in ids if ids.count(i) > 1)}): list several detectors under one fusion expert."
+            )
 
 
 def annotate(
@@ -78,14 +90,23 @@ def annotate_table(
     cache: Path | None = None,
 ) -> pa.Table:
     """The evidence of all images as one table EVIDENCE: each distinct image once, in order of appearance."""
-    chunks: list[pa.Table] = []
+    return pa.concat_tables(annotate_parts(images, experts, batch_size, cache))
+
+
+def annotate_parts(
+    images: Iterable[tuple[str, Path]],
+    experts: Sequence[Expert],
+    batch_size: int = 16,
+    cache: Path | None = None,
+) -> Iterator[pa.Table]:
+    """The rows of :func:`annotate_table` in parts, at least one, so that any number of images can be written."""
     rows: list[dict[str, Any]] = []
     for sha, evidence in _distinct(images, experts, batch_size, cache):
         rows.extend({"image_sha256": sha, **_as_row(entry)} for entry in evidence)
         if len(rows) >= ROWS_PER_CHUNK:
-            chunks.append(pa.Table.from_pylist(rows, EVIDENCE))
+            yield pa.Table.from_pylist(rows, EVIDENCE)
             rows = []
-    return pa.concat_tables([*chunks, pa.Table.from_pylist(rows, EVIDENCE)])
+    yield pa.Table.from_pylist(rows, EVIDENCE)
 
 
 def _distinct(

@@ -10,18 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vlrm.errors import UserError
 from vlrm.experts.base import Expert
+from vlrm.experts.registry import known_experts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-EXPERTS = {
-    "detector": "vlrm.experts.detector:Detector",
-    "colour": "vlrm.experts.colour:Colour",
-    "pattern": "vlrm.experts.pattern:Pattern",
-    "size": "vlrm.experts.size:Size",
-    "ocr": "vlrm.experts.ocr:Ocr",
-}
-"""Name -> module:class. The module is imported when the expert is built, so an unused one costs nothing."""
 
 
 class ExpertConfig(BaseModel):
@@ -44,6 +36,12 @@ EMBEDDED = tuple(ExpertConfig(name=name) for name in ("detector", "colour", "pat
 """The experts of the embedded world. Order matters: detectors first, then what describes their objects."""
 
 
+def names() -> list[str]:
+    """Every known name, those of the embedded world first."""
+    first = [config.name for config in EMBEDDED]
+    return first + sorted(set(known_experts()) - set(first))
+
+
 def build_experts(configured: Sequence[ExpertConfig | dict[str, Any]] = EMBEDDED) -> list[Expert]:
     """The experts in their order.
 
@@ -53,13 +51,13 @@ def build_experts(configured: Sequence[ExpertConfig | dict[str, Any]] = EMBEDDED
     if isinstance(configured, str | dict):
         raise UserError("experts is no list: write one entry with a name for each expert (- name: detector).")
     if not configured:
-        raise UserError(f"The list of experts is empty: name at least one of {', '.join(EXPERTS)}.")
+        raise UserError(f"The list of experts is empty: name at least one of {', '.join(names())}.")
     experts: list[Expert] = []
     for entry in configured:
         config = expert_config(entry)
         if any(expert.name == config.name for expert in experts):
             raise UserError(f"The expert {config.name} is listed twice: keep one entry, with the settings you want.")
-        experts.append(_build(config))
+        experts.append(build_expert(config))
     return experts
 
 
@@ -71,7 +69,8 @@ def expert_config(raw: ExpertConfig | dict[str, Any]) -> ExpertConfig:
         raise UserError(f"The expert entry {raw!r} is not right ({_first(error)}): write name and settings.") from error
 
 
-def _build(config: ExpertConfig) -> Expert:
+def build_expert(config: ExpertConfig) -> Expert:
+    """One expert from its entry; UserError as for :func:`build_experts`."""
     kind = _class(config.name)
     if not hasattr(kind, "settings_type"):
         raise UserError(f"The expert {config.name} has no settings_type: see vlrm.experts.base.Expert for its form.")
@@ -89,12 +88,12 @@ def _build(config: ExpertConfig) -> Expert:
 
 
 def _class(name: str) -> Any:
-    address = EXPERTS.get(name, name)
+    address = known_experts().get(name, name)
     if ":" not in address:
-        close = difflib.get_close_matches(name, EXPERTS, 1)
+        close = difflib.get_close_matches(name, names(), 1)
         guess = f" Did you mean {close[0]}?" if close else ""
         raise UserError(
-            f"There is no expert {name!r}: known are {', '.join(EXPERTS)}, or your own as package.module:Class.{guess}"
+            f"There is no expert {name!r}: known are {', '.join(names())}, or your own as package.module:Class.{guess}"
         )
     module, _, attribute = address.partition(":")
     try:

@@ -13,27 +13,42 @@ STAGES = ("expert_annotation", "critique_generation", "rejection_sampling", "rm_
 class _Shape:
     rounds: int = 3
     newest: int | None = None
+    answers: bool = False
+    answered: bool = False
 
 
 _shape = _Shape()
 
 
-def configure(rounds: int, newest: int | None = None) -> None:
-    """Set how many rounds ``iterate`` has, and which finished round is the newest; the context calls this."""
-    _shape.rounds, _shape.newest = rounds, newest
+def configure(rounds: int, newest: int | None = None, answers: bool = False, answered: bool = False) -> None:
+    """Set how many rounds ``iterate`` has, and which finished round is the newest; the context calls this.
+
+    ``answers``: the user brought answers (``responses=``), which ``expert_annotation`` then verifies. ``answered``:
+    that has been done before, so that ``explain`` finds them.
+    """
+    _shape.rounds, _shape.newest, _shape.answers, _shape.answered = rounds, newest, answers, answered
 
 
 def registered() -> dict[str, Pipeline]:
     """``iterate`` (the default), ``ablate``, and each stage alone for the newest finished round (the first when none
-    is)."""
+    is); ``expert_annotation`` with a user's answers is about these instead."""
     from vlrm.pipelines.ablate.pipeline import create_pipeline as ablate
+    from vlrm.pipelines.answers.pipeline import create_pipeline as answers
+    from vlrm.pipelines.answers.pipeline import explaining, measuring
     from vlrm.pipelines.embedded_training.pipeline import create_pipeline as embedded_training
     from vlrm.pipelines.iterate.pipeline import create_pipeline
 
     loop = create_pipeline(_shape.rounds)
     number = min(_shape.newest or 1, _shape.rounds)
     alone = {stage: _stage(loop, f"round_{number:02d}.{stage}") for stage in STAGES}
-    others = {"ablate": ablate(_shape.rounds), "embedded_training": embedded_training()}
+    if _shape.answers:
+        alone["expert_annotation"] = answers()
+    others = {
+        "ablate": ablate(_shape.rounds),
+        "embedded_training": embedded_training(),
+        "expert_reliability": measuring(),
+        "explain": explaining(_shape.newest, _shape.answered),
+    }
     return {"__default__": loop, "iterate": loop, **others, **alone}
 
 

@@ -45,7 +45,7 @@ LABELS = (
     "2026",
     "EXIT",
 )
-USUAL = {"star": "yellow", "heart": "red", "moon": "blue"}
+USUAL = {"star": "yellow", "heart": "red", "moon": "blue", "cone": "orange"}
 """The language prior: the colour that these shapes usually have, and that captions say out of habit."""
 USUAL_SHARE = 0.65
 UNSEEN = frozenset(

@@ -1,0 +1,27 @@
+"""The vocabulary that answers are read with: the embedded world's, or the nouns that the detectors report."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from vlrm.claims.vocabulary import EMBEDDED, Vocabulary
+from vlrm.experts.measured import labels_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vlrm.experts.base import Expert
+
+
+def words_of(experts: Sequence[Expert]) -> Vocabulary:
+    """Nouns no detector can report are not read: of them no claim could be verified."""
+    return _words(tuple(sorted({label for expert in experts for label in labels_of(expert)})))
+
+
+@cache
+def _words(labels: tuple[str, ...]) -> Vocabulary:
+    if set(labels) <= set(EMBEDDED.nouns):
+        return EMBEDDED
+    attributes = {name: values for name, values in EMBEDDED.attributes.items() if name != "pattern"}
+    return Vocabulary(nouns={label: (label,) for label in labels}, attributes=attributes)
