@@ -61,7 +61,9 @@ def load(name: str) -> list[Sentence]:
         elif line.startswith("? "):
             question = line[2:]
         elif line.startswith("    "):
-            found.append(Sentence(text, question, tuple(_gold(c) for c in line.split(";") if c.strip() not in ("", "-"))))
+            found.append(
+                Sentence(text, question, tuple(_gold(c) for c in line.split(";") if c.strip() not in ("", "-")))
+            )
         else:
             text = line
     return found
@@ -95,7 +97,7 @@ def _key(written: str) -> Key:
 
 
 def _noun(noun: str) -> str:
-    return noun if noun in LEXICON.objects else noun.split(" ")[-1]
+    return noun if noun in LEXICON.objects else noun.rsplit(" ", maxsplit=1)[-1]
 
 
 def _value(word: str) -> str:

@@ -12,12 +12,12 @@ from vlrm.claims.counterfactual import Edit, every_edit
 from vlrm.claims.extract import extract_claims
 from vlrm.claims.matching import matched
 from vlrm.claims.occurrence import CoOccurrence
-from vlrm.claims.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from vlrm.claims.reliability import Reliability
+    from vlrm.claims.vocabulary import Vocabulary
     from vlrm.schema import SeenObject
 
 STRATA = 5
@@ -79,7 +79,8 @@ def matched_counterfactuals(
     claims_of = [(place, edit.claim_index) for place, edit in made]
     worth = [1 + LIKELIER * _odds(edit, objects.get(responses[place][0], ()), likely) for place, edit in made]
     return [
-        Counterfactual(*responses[made[i][0]], made[i][1], strata[i]) for i in matched(exchanges, [(claims_of, each)], worth)
+        Counterfactual(*responses[made[i][0]], made[i][1], strata[i])
+        for i in matched(exchanges, [(claims_of, each)], worth)
     ]
 
 

@@ -34,7 +34,7 @@ class CoOccurrence:
             self.pairs.update((a, b) for a in nouns for b in nouns if a != b)
 
     def log_odds(self, noun: str, others: Collection[str]) -> float:
-        """How much likelier an image with ``others`` shows ``noun`` than any image does, in [-STEEP, STEEP] * log units.
+        """How much likelier an image with ``others`` shows ``noun`` than any image does: log units in [-STEEP, STEEP].
 
         The mean over ``others`` of log P(noun | other) / P(noun), smoothed; 0 when nothing else is seen.
         """

@@ -96,7 +96,9 @@ class Reliability:
         return Verification(probability, verdict_of(log_odds), families, seen.evidence_ids)
 
     def _heard_of(self, claim: Claim, objects: Sequence[SeenObject]) -> bool:
-        nouns = {phrase.noun for phrase in (claim.subject, claim.other) if phrase is not None and phrase.noun is not None}
+        nouns = {
+            phrase.noun for phrase in (claim.subject, claim.other) if phrase is not None and phrase.noun is not None
+        }
         unlisted = {noun for noun in nouns if noun not in EMBEDDED.nouns and noun not in LEXICON.objects}
         if not unlisted:
             return True

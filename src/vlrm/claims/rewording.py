@@ -57,7 +57,7 @@ def apply(text: str, replacements: Sequence[Replacement]) -> str:
 def takes_an(words: str) -> bool:
     """Whether "an" stands before these words: a vowel that is spoken as one ("an hour", "a unicorn")."""
     first = words.lower()
-    return first[:1] in "aeiou" and not re.match(r"(uni|use|uti|eu|one\b|once)", first) or first.startswith("hour")
+    return (first[:1] in "aeiou" and not re.match(r"(uni|use|uti|eu|one\b|once)", first)) or first.startswith("hour")
 
 
 def length_kept(before: str, after: str) -> bool:

@@ -1,7 +1,7 @@
-"""Finds flat shapes on a plain ground: a detector with colour and size for drawn scenes such as NLVR's boxes, no training.
+"""Finds flat shapes on a plain ground, with colour and size: a detector for drawn scenes such as NLVR's, untrained.
 
-Colours are named by the nearest of a palette, shapes found as connected regions, told apart by how much of their box they
-fill, and regions that touch are taken apart by trying which drawn shapes cover them.
+Colours are named by the nearest of a palette, shapes found as connected regions and told apart by how much of their box
+they fill; regions that touch are taken apart by trying which drawn shapes cover them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PALETTE = {"yellow": (255, 255, 0), "black": (0, 0, 0), "blue": (0, 153, 255)}
 SIZES = {10: "small", 20: "medium", 30: "large"}
 """Sides in pixels of NLVR's shapes."""
 NEAR = 90.0
-"""Pixels further (Euclidean, 0-255 a channel) from every colour of the palette are ground, or the soft edge of a shape."""
+"""Pixels further (Euclidean, 0-255 a channel) from every colour of the palette are ground, or a shape's soft edge."""
 FILLS = {"square": 1.0, "circle": np.pi / 4, "triangle": 0.5}
 SLACK = 2
 """Pixels by which soft edges shrink a region."""
@@ -109,9 +109,9 @@ def _taken_apart(region: np.ndarray) -> Iterator[tuple[str, int, int, int]]:
                 rim = fftconvolve(left, (1 - drawn)[::-1, ::-1], mode="valid")
                 # What is covered counts, and what of this shape's own box would be left over counts against it.
                 worth = np.where(inside >= COVERED, new - 0.5 * rim, -np.inf)
-                y, x = np.unravel_index(int(worth.argmax()), worth.shape)
+                y, x = (int(i) for i in np.unravel_index(int(worth.argmax()), worth.shape))
                 if worth[y, x] > (best[0] if best else 0.5 * min(SIZES) ** 2 * FILLS["triangle"]):
-                    best = (float(worth[y, x]), shape, int(x), int(y), side)
+                    best = (float(worth[y, x]), shape, x, y, side)
         if best is None:
             return
         _, shape, x, y, side = best

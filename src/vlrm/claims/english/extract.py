@@ -18,7 +18,10 @@ _NO = frozenset({"no", "nope", "nah", "false", "incorrect"})
 
 
 def read_english(response: str, question: str = "", lexicon: Lexicon = LEXICON) -> list[Claim]:
-    """The claims of a response about a photo, each once, in the order of the text; spans are offsets into ``response``."""
+    """The claims of a response about a photo, each once, in the order of the text.
+
+    Spans are character offsets into ``response``.
+    """
     asked = read_question(question, lexicon) if question else Asked()
     words = tag(response, lexicon)
     drafts: list[Draft] = []
@@ -47,8 +50,17 @@ def _yes_or_no(words: list[Word]) -> tuple[Word, bool, list[Word]] | None:
     said = words[0].raw.lower()
     if said in _YES:
         return words[0], True, words[1:]
-    determines = len(words) > 1 and words[1].tag in ("N", "OPEN", "ATTR", "ADJ", "NUM", "OTHER", "SCENE", "ABSTRACT", "V")
+    determines = len(words) > 1 and words[1].tag in (
+        "N",
+        "OPEN",
+        "ATTR",
+        "ADJ",
+        "NUM",
+        "OTHER",
+        "SCENE",
+        "ABSTRACT",
+        "V",
+    )
     if said in _NO and not determines:
         return words[0], False, words[1:]
     return None
-

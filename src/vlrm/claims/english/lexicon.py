@@ -116,7 +116,7 @@ class Lexicon:
             "adverbs": "ADV", "adjectives": "ADJ", "pron": "PRON", "be": "BE", "no": "NEG", "not": "NEG", "none": "NEG",
         }  # fmt: skip
         for name, words in self.words.items():
-            if name in ("worn", "body", "substances"):
+            if name in ("worn", "body", "substances", "ing_nouns"):
                 continue
             tag = tags.get(name, name.upper())
             for word in sorted(words):

@@ -11,8 +11,11 @@ PHOTOS = Vocabulary(
         attribute: {value: tuple(table["words"][value]) for value in table["edit"]}
         for attribute, table in LEXICON.attributes.items()
     },
-    labels=("STOP", "EXIT", "OPEN", "CLOSED", "SALE", "TAXI", "BUS", "POLICE", "HOTEL", "CAFE", "BANK", "PARK", "SCHOOL", "FIRE",
-            "PIZZA", "COFFEE", "BAKERY", "MARKET", "ONE WAY", "YIELD", "DANGER", "CAUTION", "WELCOME", "ENTER", "PUSH", "PULL"),
+    labels=(
+        "STOP", "EXIT", "OPEN", "CLOSED", "SALE", "TAXI", "BUS", "POLICE", "HOTEL", "CAFE", "BANK", "PARK", "SCHOOL",
+        "FIRE", "PIZZA", "COFFEE", "BAKERY", "MARKET", "ONE WAY", "YIELD", "DANGER", "CAUTION", "WELCOME", "ENTER",
+        "PUSH", "PULL",
+    ),
     unsaid=frozenset({"plain", "medium"}),
     english=True,
 )  # fmt: skip

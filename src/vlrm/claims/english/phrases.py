@@ -16,7 +16,7 @@ _HEADS = frozenset({"N", "OPEN", "SCENE", "ABSTRACT"})
 
 @dataclass
 class Phrase:
-    """A noun phrase; ``noun`` is None where the head is a picture's part, an abstraction, or missing ("one", "the other")."""
+    """A noun phrase; ``noun`` is None where the head is a picture's part, an abstraction, or missing ("one")."""
 
     noun: str | None
     head: Word
@@ -29,16 +29,13 @@ class Phrase:
     inexact: bool = False
     kind: str = ""
     plural: bool = False
-    open: bool = False
     scene: bool = False
     attributes: list[tuple[str, str, Word]] = field(default_factory=list)
     anaphor: bool = False
     """"one", "the other", "two of them": an object of the noun spoken of before."""
-    of_owner: bool = False
-    """A possessor: "the man" of "the man's tie"."""
 
 
-def read_phrase(words: Sequence[Word], place: int) -> tuple[Phrase, int] | None:  # noqa: PLR0912, PLR0915 - one branch a class
+def read_phrase(words: Sequence[Word], place: int) -> tuple[Phrase, int] | None:  # noqa: PLR0912 - one branch a class
     """The noun phrase that starts at ``place`` and the place after it; None when none starts there."""
     if words[place].tag not in _STARTS:
         return None
@@ -101,7 +98,9 @@ def _headed(
     attributes: list[tuple[str, str, Word]],
 ) -> tuple[Phrase, int]:  # fmt: skip
     last = place
-    while last + 1 < len(words) and words[last + 1].tag in ("N", "OPEN", "SCENE", "ABSTRACT") and _contiguous(words, last):
+    while (
+        last + 1 < len(words) and words[last + 1].tag in ("N", "OPEN", "SCENE", "ABSTRACT") and _contiguous(words, last)
+    ):
         last += 1
     head = words[last]
     reading = head.reading
@@ -114,7 +113,7 @@ def _headed(
     phrase = Phrase(
         noun=noun, head=head, start=words[first].start, end=head.end, determiner=determiner,
         number=numbers[0] if numbers else None, whole=numbers[1] if len(numbers) > 1 else None, inexact=inexact,
-        kind=reading.kind, plural=reading.plural, open=reading.tag == "OPEN", scene=reading.tag == "SCENE", attributes=attributes,
+        kind=reading.kind, plural=reading.plural, scene=reading.tag == "SCENE", attributes=attributes,
     )  # fmt: skip
     return phrase, last + 1
 

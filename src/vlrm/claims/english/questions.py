@@ -45,7 +45,9 @@ class Asked:
     def answered(self, start: int, end: int, polarity: bool, entities: Sequence[Entity]) -> list[Draft]:
         """What "yes" or "no" at these characters claims."""
         if polarity:
-            return [self._said(draft, start, end, draft.polarity) for draft in self.stated if not _supposed(draft, self)]
+            return [
+                self._said(draft, start, end, draft.polarity) for draft in self.stated if not _supposed(draft, self)
+            ]
         kind = next((kind for kind in _STRENGTH if any(draft.kind == kind for draft in self.stated)), "")
         if kind in ("existence", "attribute") and self.kind == "existence":
             found = [draft for draft in self.stated if draft.kind == "existence"][:1]
@@ -73,7 +75,7 @@ def read_question(question: str, lexicon: Lexicon) -> Asked:
     if wh is not None:
         return _open(question, wh.group(1).lower(), lexicon)
     words = tag(question, lexicon)
-    if not words or words[0].tag not in ("BE", "AUX") and words[0].raw.lower() not in ("have", "has", "had"):
+    if not words or (words[0].tag not in ("BE", "AUX") and words[0].raw.lower() not in ("have", "has", "had")):
         return Asked()
     return _yes_no(question, words, lexicon)
 
@@ -124,7 +126,9 @@ def _definite(words: Sequence[Word], lexicon: Lexicon) -> list[Entity]:
     return found
 
 
-def _open(question: str, word: str, lexicon: Lexicon) -> Asked:
+def _open(  # noqa: PLR0911 - one return for each kind of question
+    question: str, word: str, lexicon: Lexicon
+) -> Asked:
     body = question.strip().rstrip(" ?.")
     words = tag(body, lexicon)
     supposed = _definite(words, lexicon)
@@ -143,7 +147,9 @@ def _open(question: str, word: str, lexicon: Lexicon) -> Asked:
         return Asked("attribute", prefix=f"the {_words_of(words)} is", entities=supposed)
     if re.search(r"\b(say|says|written|read|reads)\b", lower) and supposed:
         return Asked("text", entities=supposed)
-    match = re.match(r"what (is|are) (on|in|under|behind|next to|near|above|below|in front of|inside|beside)\b(.*)", lower)
+    match = re.match(
+        r"what (is|are) (on|in|under|behind|next to|near|above|below|in front of|inside|beside)\b(.*)", lower
+    )
     if match is not None:
         return Asked("relation", prefix=f"{match.group(2)}{match.group(3)} is", entities=supposed)
     match = re.match(r"(?:what|where) (is|are) (.+)", lower)

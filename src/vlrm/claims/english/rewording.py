@@ -1,8 +1,9 @@
-"""The words of an edit of free English: another object, number, value, place or label that keeps the sentence English."""
+"""The words of an edit of free English: another object, number, value, place or label, the sentence still English."""
 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from vlrm.claims.english.lexicon import LEXICON
@@ -21,7 +22,7 @@ _UNCOUNTED = frozenset({"broccoli", "skis", "scissors"})
 _FIRST_PLURAL = 2
 
 
-def reword_english(
+def reword_english(  # noqa: PLR0911 - one return for each kind of claim
     text: str, claim: Claim, objects: Sequence[SeenObject], vocabulary: Vocabulary, question: str
 ) -> list[Change]:
     """Every way this module knows to say something else in place of a claim; truth is for the caller to check."""
@@ -80,14 +81,14 @@ def _named(question: str, noun: str) -> bool:
 
 def _modifies(words: Sequence[Word], places: Sequence[Word]) -> bool:
     """Whether one of the places only says which sort the next noun is ("train" of "train station")."""
-    after = dict(zip(words, words[1:], strict=False))
+    after = dict(pairwise(words))
     return any(word in after and after[word].tag in ("N", "OPEN", "ABSTRACT", "POSS") for word in places)
 
 
 def _counts(claim: Claim, said: str) -> Iterator[Change]:
     number = claim.count or 0
     word = said.lower()
-    if word not in NUMBER_WORDS and not word.isdigit() or number < _FIRST_PLURAL:
+    if (word not in NUMBER_WORDS and not word.isdigit()) or number < _FIRST_PLURAL:
         return
     for other in (number - 2, number - 1, number + 1, number + 2):
         if _FIRST_PLURAL <= other <= _MOST:
@@ -97,7 +98,9 @@ def _counts(claim: Claim, said: str) -> Iterator[Change]:
 
 def _attributes(text: str, claim: Claim, said: str) -> Iterator[Change]:
     table = LEXICON.attributes.get(claim.attribute or "")
-    if table is None or claim.value not in table["edit"] or said.lower() != table["words"][claim.value][0]:
+    if table is None or claim.value is None or claim.value not in table["edit"]:
+        return
+    if said.lower() != table["words"][claim.value][0]:
         return
     nearby = {word.reading.value for word in tag(text, LEXICON) if word.tag == "ATTR"}
     rivals = [set(group) for group in table.get("exclusive", ())]

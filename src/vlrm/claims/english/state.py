@@ -15,7 +15,21 @@ if TYPE_CHECKING:
     from vlrm.claims.english.tagger import Word
 
 ANIMATE = frozenset(
-    ("person", "bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe", "teddy bear", "animal")
+    (
+        "person",
+        "bird",
+        "cat",
+        "dog",
+        "horse",
+        "sheep",
+        "cow",
+        "elephant",
+        "bear",
+        "zebra",
+        "giraffe",
+        "teddy bear",
+        "animal",
+    )
 )
 
 
@@ -130,11 +144,17 @@ class State:
         """A count of what the phrase itself says; what is learnt of the objects later does not narrow it."""
         counted = Entity(entity.noun, dict(entity.attributes), plural=True)
         return self.add(
-            "count", counted, said.start, said.end, (number.start, number.end), count=number.reading.number, polarity=polarity
+            "count",
+            counted,
+            said.start,
+            said.end,
+            (number.start, number.end),
+            count=number.reading.number,
+            polarity=polarity,
         )
 
     def describe(self, entity: Entity, name: str, value: str, word: Word, start: int, end: int) -> None:
-        if entity.denied or entity.noun is None and not entity.asked and entity.span == (0, 0):
+        if entity.denied or (entity.noun is None and not entity.asked and entity.span == (0, 0)):
             return
         begin, _ = self.stretch(entity, word.start, word.end)
         begin = min(begin, start) if start <= word.start and begin != word.start else begin
@@ -152,6 +172,6 @@ class State:
                 self.drafts = [d for d in self.drafts if not (d.kind == "existence" and d.subject is subject)]
             begin, _ = self.stretch(subject, link.start, link.end)
             self.add(
-                "relation", subject, begin, max(end, link.end), (link.start, link.end), relation=link.relation, other=other,
-                polarity=not (link.denied or subject.denied),
+                "relation", subject, begin, max(end, link.end), (link.start, link.end), relation=link.relation,
+                other=other, polarity=not (link.denied or subject.denied),
             )  # fmt: skip
