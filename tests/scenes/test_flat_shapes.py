@@ -1,4 +1,4 @@
-"""Flat shapes are found where they were drawn, touching ones too; scored images only where the shared data is there."""
+"""Flat shapes are found where they were drawn, touching ones too, and nothing where nothing is."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vlrm.claims.english.lexicon import LEXICON
 from vlrm.claims.likelihoods import Likelihoods
 from vlrm.claims.symbols import NOTHING, SILENT, Observed, observe
 from vlrm.claims.vocabulary import EMBEDDED
@@ -80,8 +79,8 @@ class Reliability:
     def verify(self, claim: Claim, objects: Sequence[SeenObject]) -> Verification:
         """The verdict on one claim; ``objects`` are all the objects the experts found in its image.
 
-        A noun that no table lists, no calibration knew and no expert has reported here is open: from silence about it
-        nothing follows, and the claim is left to its prior.
+        A noun (not of the embedded world) that no calibration knew and no expert has reported here is open: from
+        silence about it nothing follows, and the claim is left to its prior.
         """
         seen = observe(claim, objects) if self._heard_of(claim, objects) else NOTHING
         sign = 1.0 if claim.polarity else -1.0
@@ -99,7 +98,7 @@ class Reliability:
         nouns = {
             phrase.noun for phrase in (claim.subject, claim.other) if phrase is not None and phrase.noun is not None
         }
-        unlisted = {noun for noun in nouns if noun not in EMBEDDED.nouns and noun not in LEXICON.objects}
+        unlisted = {noun for noun in nouns if noun not in EMBEDDED.nouns}
         if not unlisted:
             return True
         calibrated = self.likelihoods.counts["existence"]["detector"].labels if self._calibrated else {}
