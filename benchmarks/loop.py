@@ -31,6 +31,7 @@ from vlrm.ablation.arms import ARMS
 from vlrm.ablation.compare import Ablations, compare, measure
 from vlrm.ablation.labels import label_rounds, pairs_of_arms
 from vlrm.ablation.summary import arms_table, labels_table, remarks
+from vlrm.evaluation import best_of_n
 from vlrm.evaluation.baselines import baseline_figures
 from vlrm.evaluation.outcomes import Outcomes, frame_of
 from vlrm.evaluation.over_seeds import FIGURES, SeedFigures, goals_reached, over_seeds, seed_run
@@ -165,6 +166,13 @@ def loop_figures(arguments: argparse.Namespace) -> SeedFigures:
     return over_seeds(runs)
 
 
+def best_of_n_figures(arguments: argparse.Namespace) -> list[best_of_n.BestOfNSeeds]:
+    """The last round's curves over all seeds."""
+    files = [line_of(arguments, seed) / "best_of_n.json" for seed in range(arguments.seeds)]
+    points = [json.loads(file.read_text("utf-8"))["points"] for file in files]
+    return best_of_n.over_seeds([[best_of_n.BestOfN.model_validate(one) for one in curve] for curve in points])
+
+
 def ablation_figures(arguments: argparse.Namespace) -> Ablations | None:
     """The arms over the seeds that have them."""
     measured, labels, last = [], [], Path()
@@ -245,6 +253,13 @@ def show(found: SeedFigures, arms: Ablations | None, result: dict[str, Any], con
     for one in result["goals"]:
         goals.add_row(one["goal"], with_interval(one["measured"]), "yes" if one["met"] else "no")
     console.print(goals)
+    best = Table(title="Best of N, claims an answer, mean (lowest to highest seed)", title_justify="left")
+    for title in ("choice", "N", "false", "true"):
+        best.add_column(title, justify="right")
+    for one in result["best_of_n"]:
+        counts = ["{:.2f} ({:.2f} to {:.2f})".format(*one[key]) for key in ("false_claims", "true_claims")]
+        best.add_row(one["choice"], str(one["n"]), *counts)
+    console.print(best)
     if arms is not None:
         console.print(arms_table(arms))
         console.print(labels_table(arms.labels))
@@ -284,6 +299,7 @@ def main() -> None:
         "benchmark": "loop", "env": arguments.env or "base", "params": arguments.params, "jobs": arguments.jobs,
         "machine": machine(), "versions": versions(), "commit": commit(),
         "loop": found.model_dump(), "goals": [one.model_dump() for one in goals_reached(found)],
+        "best_of_n": [one.model_dump() for one in best_of_n_figures(arguments)],
         "ablations": arms.model_dump() if arms else None,
         "runs": costs(arguments), "wall_seconds": round(time.monotonic() - began, 1),
     }  # fmt: skip

@@ -73,6 +73,12 @@ def write(path: Path, content: pa.Table | dict) -> None:
         path.write_text(json.dumps(content))
 
 
+def point(choice: str, n: int, false: float) -> dict:
+    counts = {"false_claims": false, "true_claims": 3.0}
+    figures = {name: {"value": value, "low": 0.0, "high": 5.0, "n": 9} for name, value in counts.items()}
+    return {"choice": choice, "n": n, **figures}
+
+
 @pytest.fixture
 def arguments(tmp_path):
     """Two seeds that ran: round 0 has 20 of 40 pairs wrong, round 1 has 10 (seed 0) and 4 (seed 1)."""
@@ -82,6 +88,7 @@ def arguments(tmp_path):
         for number, many in ((0, 20), (1, wrong)):
             write(line / f"{number:02d}" / "scores.parquet", scores(many))
             write(line / f"{number:02d}" / "metrics.json", {"metrics": {"readout": "plain"}})
+        write(line / "best_of_n.json", {"points": [point("reward", 1, 0.6), point("reward", 8, 0.1 * wrong)]})
         stages = {"round_01.rm_training.train_reward_model": {"seconds": 50.0}}
         write(line / "01" / "manifest.json", {"stages": stages})
         write(tmp_path / f"seed-{seed}" / "peak_memory.json", {"iterate": 900.0, "ablate": 800.0})
@@ -107,6 +114,12 @@ def test_figures_over_seeds_come_from_the_report_split(loop, arguments):
     assert [figures[name].value for figures in found.rounds] == pytest.approx([0.5, (0.75 + 0.9) / 2])
     assert found.gains[name].value == pytest.approx(0.325)
     assert found.rounds[0][name].n == 2 * ITEMS
+
+
+def test_best_of_n_is_the_mean_of_the_seeds_with_their_spread(loop, arguments):
+    first, eighth = loop.best_of_n_figures(arguments)
+    assert (first.n, first.false_claims) == (1, pytest.approx((0.6, 0.6, 0.6)))
+    assert (eighth.n, eighth.false_claims) == (8, pytest.approx((0.7, 0.4, 1.0)))
 
 
 def test_arms_stand_beside_the_loop_of_their_own_seeds(loop, arguments):
@@ -143,8 +156,18 @@ def test_everything_is_shown(loop, arguments):
     found, arms = loop.loop_figures(arguments), loop.ablation_figures(arguments)
     stream = io.StringIO()
     goals = [one.model_dump() for one in goals_reached(found)]
-    loop.show(found, arms, {"goals": goals, "runs": loop.costs(arguments)}, Console(file=stream, width=200))
+    best = [one.model_dump() for one in loop.best_of_n_figures(arguments)]
+    result = {"goals": goals, "best_of_n": best, "runs": loop.costs(arguments)}
+    loop.show(found, arms, result, Console(file=stream, width=200))
     said = stream.getvalue()
-    for words in ("hallucination accuracy", "+32.5", "no_quads", "Gap recovered", "self-labelled", "900.0"):
+    for words in (
+        "hallucination accuracy",
+        "+32.5",
+        "no_quads",
+        "Gap recovered",
+        "self-labelled",
+        "900.0",
+        "0.70 (0.40 to 1.00)",
+    ):
         assert words in said
     assert np.isfinite([goal["measured"]["value"] for goal in goals if goal["measured"]]).all()

@@ -13,10 +13,10 @@ from vlrm import chat
 from vlrm.embedded.build import END
 from vlrm.embedded.corpus import flatten, place_rows, write_rows
 from vlrm.embedded.data import draw_scenes, label_more, render_small, to_pixels
-from vlrm.embedded.tower import AMONG, CELLS, KINDS, MOST, SceneTower, SceneTowerConfig
+from vlrm.embedded.tower import AMONG, CELLS, SceneTower, SceneTowerConfig
 from vlrm.embedded.train import VlmTraining, train_vlm
 from vlrm.scenes.render import render
-from vlrm.scenes.world import Scene, SceneObject
+from vlrm.scenes.world import MAX_OBJECTS, SHAPES, Scene, SceneObject
 
 SHIPPED = Path(__file__).parents[2] / "data" / "06_models" / "embedded" / "vlm"
 
@@ -55,14 +55,15 @@ def test_image_tokens_are_the_surest_cells_objects_first_in_reading_order():
 def test_a_token_says_how_its_object_stands_to_the_others():
     tower = SceneTower(SceneTowerConfig(tokens=4))
     with torch.no_grad():
-        tower.shape.weight.zero_()[:KINDS, :KINDS] = 50 * torch.eye(KINDS)
+        tower.shape.weight.zero_()[:, : len(SHAPES)] = 50 * torch.eye(len(SHAPES))
         tower.place.weight.zero_()
-    ball, star = 0, 3
+    ball, star = SHAPES.index("ball"), SHAPES.index("star")
     features = torch.zeros(1, 4, 96)
     features[0, 0, ball] = features[0, 1, ball] = features[0, 2, star] = 1.0
     cells = torch.tensor([[[0, 0], [0, 4], [4, 0], [7, 7]]]).float()  # column, row
     among = tower.among(features, cells, torch.tensor([[1.0, 1.0, 1.0, 0.0]]))[0].detach()
-    alike, every, sides = among[:, :MOST], among[:, MOST : 2 * MOST], among[:, 2 * MOST :].reshape(4, KINDS, 2)
+    alike, every, sides = among.split([MAX_OBJECTS, MAX_OBJECTS, 2 * len(SHAPES)], dim=1)
+    sides = sides.reshape(4, len(SHAPES), 2)
     assert (alike[:3].argmax(1) + 1).tolist() == [2, 2, 1]
     assert (every[:3].argmax(1) + 1).tolist() == [3, 3, 3]
     assert sides[0, star].tolist() == pytest.approx([1.0, 0.0], abs=1e-3)  # the star is to the right of the first ball
@@ -114,8 +115,8 @@ def test_a_smaller_copy_learns(tmp_path):
         lists_per_scene=3,
         places_per_scene=1,
         conversations_per_scene=1,
-        judging_per_scene=1,
-        conversations_again=1,
+        judging_per_scene=2,
+        conversations_again=2,
         batch_tokens=800,
     )
     figures = train_vlm(tmp_path, settings, lines.append)

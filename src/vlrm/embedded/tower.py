@@ -10,17 +10,15 @@ from torch.nn.functional import one_hot
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
+from vlrm.scenes.world import MAX_OBJECTS, SHAPES
+
 CELLS = 8
 """Cells a side of the image."""
 OBJECT = 0.5
 """A cell that holds an object's centre with more than this probability counts as an object."""
-KINDS = 8
-"""Shapes that the tower tells apart to say how objects stand to each other."""
-MOST = 6
-"""The largest number that a token can say."""
 CLEAR = 0.1
 """Fraction of the image side at which one object lies clearly to a side of another."""
-AMONG = 2 * MOST + 2 * KINDS
+AMONG = 2 * MAX_OBJECTS + 2 * len(SHAPES)
 """Width of what a token says of the other objects."""
 
 
@@ -89,7 +87,7 @@ class SceneTower(PreTrainedModel):
         self.out = nn.Conv2d(width_in, config.cell_size, 1)
         self.norm = nn.LayerNorm(config.cell_size)
         self.gate = nn.Linear(config.cell_size, 1)
-        self.shape = nn.Linear(config.cell_size, KINDS)
+        self.shape = nn.Linear(config.cell_size, len(SHAPES))
         self.place = nn.Linear(config.cell_size, 3)
         self.post_init()
 
@@ -122,8 +120,8 @@ class SceneTower(PreTrainedModel):
     def among(self, features_BTC: Tensor, cell_BT2: Tensor, presence_BT: Tensor) -> Tensor:
         """What each object is among the others, (B, T, AMONG): a relation module in the sense of Hu et al. (2018).
 
-        The number of objects of its shape and of all objects (one place per number up to ``MOST``), then for each
-        shape how far to the right and below its objects lie, in [-1, 1], 0 where there is none.
+        The number of objects of its shape and of all objects (one place per number up to ``MAX_OBJECTS``), then for
+        each shape how far to the right and below its objects lie, in [-1, 1], 0 where there is none.
         """
         shape_BTK = self.shape(features_BTC).softmax(-1) * presence_BT[..., None]
         centre_BT2 = (cell_BT2 + self.place(features_BTC)[..., :2]) / CELLS
@@ -139,8 +137,8 @@ class SceneTower(PreTrainedModel):
 
 
 def _numeral(count: Tensor) -> Tensor:
-    """A count as one place per number 1..MOST, shared between the two nearest: (...,) to (..., MOST)."""
-    numbers = torch.arange(1, MOST + 1, device=count.device, dtype=count.dtype)
+    """A count as one place per number, shared between the two nearest: (...,) to (..., MAX_OBJECTS)."""
+    numbers = torch.arange(1, MAX_OBJECTS + 1, device=count.device, dtype=count.dtype)
     return (1 - (count[..., None] - numbers).abs()).clamp(min=0)
 
 

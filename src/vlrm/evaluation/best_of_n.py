@@ -30,6 +30,36 @@ class BestOfN(BaseModel):
     true_claims: Figure
 
 
+class BestOfNSeeds(BaseModel):
+    """One point of the curves of several seeds: the mean, and what the lowest and the highest seed had."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    choice: str
+    n: int
+    false_claims: tuple[float, float, float]
+    true_claims: tuple[float, float, float]
+
+
+def over_seeds(curves: Sequence[Sequence[BestOfN]]) -> list[BestOfNSeeds]:
+    """The points that all curves share, in the order of the first: (mean, lowest, highest) of each count."""
+
+    def spread(values: list[float]) -> tuple[float, float, float]:
+        return float(np.mean(values)), min(values), max(values)
+
+    points = [{(one.choice, one.n): one for one in curve} for curve in curves]
+    return [
+        BestOfNSeeds(
+            choice=choice,
+            n=n,
+            false_claims=spread([curve[choice, n].false_claims.value for curve in points]),
+            true_claims=spread([curve[choice, n].true_claims.value for curve in points]),
+        )
+        for choice, n in points[0]
+        if all((choice, n) in curve for curve in points)
+    ]
+
+
 def best_of_n(
     candidates: pl.DataFrame, sizes: Sequence[int] | None = None, draws: int = DRAWS, seed: int = 0
 ) -> list[BestOfN]:

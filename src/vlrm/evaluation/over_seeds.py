@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from vlrm.evaluation.bootstrap import DRAWS, Floats, Ints, SeedResampler
@@ -14,10 +15,10 @@ from vlrm.evaluation.metrics import UNPAIRED, item_values
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-
     from vlrm.evaluation.outcomes import Outcomes, Readout
 
+BY_KIND = tuple(f"kind_{kind}" for kind in ("attribute", "existence", "count", "relation", "text", "mixed"))
+"""Pair accuracy by the kind of claim that the two sides differ in."""
 FIGURES = (
     "hallucination_accuracy",
     "reasoning_consistency",
@@ -35,6 +36,7 @@ FIGURES = (
     "plain_accuracy",
     "critiques_accuracy",
     "plain_consistency",
+    *BY_KIND,
 )
 OVER_VERDICT = "above_majority_verdict"
 """The whole reading minus the majority verdict of its own critiques, pair by pair."""
@@ -63,6 +65,8 @@ def seed_run(rounds: Sequence[tuple[Outcomes, Readout]], balanced: np.ndarray) -
     found = []
     for outcomes, readout in rounds:
         values = item_values(outcomes, readout, balanced)
+        right, kind = values["hallucination_accuracy"], outcomes.exam["kind"].to_numpy()
+        values |= {name: np.where(kind == name.removeprefix("kind_"), right, np.nan) for name in BY_KIND}
         kept = {name: values[name] for name in FIGURES}
         kept[OVER_VERDICT] = values["hallucination_accuracy"] - values["majority_verdict_accuracy"]
         found.append(kept)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from vlrm.reward.model import RewardModel
 
+LANGUAGE_EVERY = 4
+"""Steps from one language-model loss to the next: in every step it would cost a fifth of the time."""
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
@@ -89,7 +91,7 @@ def train_reward_model(
     for step in range(steps):
         chosen = [pairs[i] for i in next(batches)]
         loss, accuracy = _pair_loss(model, chosen, critiques, settings, rng)
-        if targets and settings.language_model > 0:
+        if targets and settings.language_model > 0 and step % LANGUAGE_EVERY == 0:
             some = [targets[i] for i in rng.integers(len(targets), size=settings.pairs_per_step // 2)]
             loss = loss + settings.language_model * language_loss(model.vlm, some)
         if not torch.isfinite(loss):
