@@ -67,6 +67,13 @@ def nlvr() -> dict[str, Any]:
     return object_f1(SHARED / "nlvr_dev")
 
 
+def photos() -> dict[str, Any]:
+    """Verdicts of COCO SSD's evidence alone on photos it was not calibrated on, against human boxes and captions."""
+    from evidence_photos import verdicts
+
+    return verdicts(SHARED / "coco_photos")
+
+
 def counterfactuals() -> dict[str, Any]:
     """Edits of human captions, made by expert evidence alone and judged by human boxes and all captions of a photo."""
     from evidence_counterfactuals import caption_edits
@@ -82,13 +89,15 @@ def scenes() -> dict[str, Any]:
 
 
 PARTS: dict[str, Callable[[], dict[str, Any]]] = {
-    "claims": claims, "nlvr": nlvr, "counterfactuals": counterfactuals, "scenes": scenes,
+    "claims": claims, "photos": photos, "nlvr": nlvr, "counterfactuals": counterfactuals, "scenes": scenes,
 }  # fmt: skip
 GOALS = {
     "claim_f1_existence": (0.9, None), "claim_f1_attribute": (0.9, None), "claim_f1_count": (0.85, None),
     "claim_f1_relation": (0.85, None), "nlvr_object_f1": (0.97, None), "counterfactual_truth": (0.95, None),
     "counterfactual_count": (300, None), "counterfactual_text_only_accuracy": (None, 0.55),
-    "scenes_verdict_precision": (0.98, None), "scenes_unverifiable": (None, 0.1),
+    "photos_supported_precision": (0.97, None), "photos_supported_coverage": (0.65, None),
+    "photos_contradicted_precision": (0.9, None), "photos_contradicted_coverage": (0.25, None),
+    "photos_ece": (None, 0.05), "scenes_verdict_precision": (0.98, None), "scenes_unverifiable": (None, 0.1),
 }  # fmt: skip
 
 
@@ -119,7 +128,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="*", choices=list(PARTS), default=list(PARTS), help="what is measured")
     parser.add_argument("--out", type=Path, default=RESULT, help="where the result is written")
     arguments = parser.parse_args()
-    needed = {"nlvr": SHARED / "nlvr_dev", "counterfactuals": SHARED / "coco_photos"}
+    needed = {"nlvr": SHARED / "nlvr_dev", "photos": SHARED / "coco_photos", "counterfactuals": SHARED / "coco_photos"}
     for part in arguments.parts:
         if part in needed and not needed[part].is_dir():
             parser.error(f"the part {part} needs {needed[part]}: put the shared data there, or leave the part out")

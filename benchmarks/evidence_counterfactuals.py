@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter, defaultdict
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,15 +10,8 @@ import polars as pl
 
 from vlrm.claims.corpus_edits import Counterfactual, matched_counterfactuals
 from vlrm.claims.english import PHOTOS
-from vlrm.claims.extract import extract_claims
-from vlrm.claims.reliability import Reliability
 from vlrm.evaluation.baselines import text_only_margin
-from vlrm.experts.annotate import run_experts
-from vlrm.experts.coco import read_truth
-from vlrm.experts.config import build_experts
-from vlrm.experts.measured import shipped
-from vlrm.images import open_image
-from vlrm.schema import SeenObject, seen_objects
+from vlrm.schema import SeenObject
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,16 +23,11 @@ KINDS = ("object", "count")
 
 def caption_edits(folder: Path, sure: float = 0.85, each: int = 3) -> dict[str, Any]:
     """The figures of the edits. Goals hold for ``sure`` from .80 to .85; at .90 only 139 can be matched."""
-    raw = json.loads((folder / "captions.json").read_text(encoding="utf-8"))
-    names = {image["id"]: image["file_name"] for image in raw["images"]}
-    captions = [(names[one["image_id"]], one["caption"].strip()) for one in raw["annotations"]]
-    truth = read_truth(folder / "instances.json")
-    evidence, reliability = _evidence(folder, sorted(truth))
+    photos = read_photos(folder)
     made = matched_counterfactuals(
-        captions, evidence, PHOTOS, kinds=KINDS, reliability=reliability, sure=sure, each=each
+        photos.captions, photos.found, PHOTOS, kinds=KINDS, reliability=photos.reliability, sure=sure, each=each
     )
-    named = _named(captions)
-    false = [_false(one, truth[one.image], named[one.image]) for one in made]
+    false = [_false(one, photos.boxes[one.image], photos.there[one.image]) for one in made]
     kinds = Counter(one.edit.kind for one in made)
     return {
         "counterfactual_count": len(made), "counterfactual_truth": round(sum(false) / max(1, len(made)), 4),
@@ -50,36 +37,12 @@ def caption_edits(folder: Path, sure: float = 0.85, each: int = 3) -> dict[str, 
     }  # fmt: skip
 
 
-def _evidence(folder: Path, files: Sequence[str]) -> tuple[dict[str, list[SeenObject]], Reliability]:
-    experts = build_experts([{"name": "coco_ssd"}])
-    measured = shipped(experts)
-    if measured is None:
-        raise SystemExit("The reliability shipped with coco_ssd is of other settings: measure it again.")
-    found: dict[str, list[SeenObject]] = {}
-    for start in range(0, len(files), BATCH):
-        part = files[start : start + BATCH]
-        rows = run_experts(experts, [open_image(folder / "images" / name) for name in part])
-        found |= {name: seen_objects(one) for name, one in zip(part, rows, strict=True)}
-    return found, Reliability.from_json(measured.verification)
-
-
-def _named(captions: Sequence[tuple[str, str]]) -> dict[str, set[str]]:
-    """The objects that any human caption of a photo names."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for image, text in captions:
-        for claim in extract_claims(text, vocabulary=PHOTOS):
-            found[image] |= {
-                p.noun for p in (claim.subject, claim.other) if p is not None and p.noun and claim.polarity
-            }
-    return found
-
-
-def _false(one: Counterfactual, truth: Sequence[SeenObject], named: set[str]) -> bool:
-    """Whether the edited claim is false by the boxes and by what people say is there."""
+def _false(one: Counterfactual, truth: Sequence[SeenObject], there: set[str]) -> bool:
+    """Whether the edited claim is false by the boxes (``truth``) and by what people boxed or named (``there``)."""
     noun = one.edit.after.subject.noun or ""
     boxes = sum(thing.noun == noun for thing in truth)
     if one.edit.kind == "object":
-        return not boxes and noun not in named
+        return not boxes and noun not in there
     # A number is false where the boxes give another; "three men" among five persons may be true.
     return (
         boxes != one.edit.after.count

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-UNVERIFIABLE = math.log(4)
-"""Log-odds closer to zero than this decide nothing."""
+CERTAIN = 0.8
+"""The probability from which on a claim is supported, and one minus which it is contradicted; between, nothing is."""
 FORMAT = 1
 Example = tuple[Claim, list[SeenObject], bool]
 
@@ -36,8 +36,8 @@ class Verification:
     evidence_ids: list[str]
 
 
-def verdict_of(log_odds: float) -> Verdict:
-    if abs(log_odds) < UNVERIFIABLE:
+def verdict_of(log_odds: float, certain: float = CERTAIN) -> Verdict:
+    if abs(log_odds) < math.log(certain / (1 - certain)):
         return "unverifiable"
     return "supported" if log_odds > 0 else "contradicted"
 
@@ -51,13 +51,17 @@ class Reliability:
         likelihoods: Likelihoods,
         weights: Mapping[str, Mapping[str, float]],
         priors: Mapping[str, float],
+        certain: float = CERTAIN,
     ) -> None:
         self.likelihoods = likelihoods
         self.weights = {table: dict(families) for table, families in weights.items()}
         self.priors = dict(priors)
+        self.certain = certain
 
     @staticmethod
-    def fit(examples: Iterable[Example], priors: Mapping[str, float] | None = None) -> Reliability:
+    def fit(
+        examples: Iterable[Example], priors: Mapping[str, float] | None = None, certain: float = CERTAIN
+    ) -> Reliability:
         """Count symbols and fit family weights on claims whose truth is known.
 
         ``priors`` (claim kind -> share of true claims) overrides the shares among the examples. The prior
@@ -74,7 +78,7 @@ class Reliability:
         for kind, _, truth in seen:
             shares[kind].append(truth)
         fitted = {kind: (sum(truths) + 1) / (len(truths) + 2) for kind, truths in shares.items()}
-        return Reliability(likelihoods, _fit_weights(seen), {**fitted, **(priors or {})})
+        return Reliability(likelihoods, _fit_weights(seen), {**fitted, **(priors or {})}, certain)
 
     def verify(self, claim: Claim, objects: Sequence[SeenObject]) -> Verification:
         """The verdict on one claim; ``objects`` are all the objects the experts found in its image.
@@ -92,7 +96,7 @@ class Reliability:
         prior = self.priors.get(claim.kind, 0.5)
         log_odds = sign * math.log(prior / (1 - prior)) + sum(families.values())
         probability = 1 / (1 + math.exp(-log_odds))
-        return Verification(probability, verdict_of(log_odds), families, seen.evidence_ids)
+        return Verification(probability, verdict_of(log_odds, self.certain), families, seen.evidence_ids)
 
     def _heard_of(self, claim: Claim, objects: Sequence[SeenObject]) -> bool:
         nouns = {
@@ -114,6 +118,7 @@ class Reliability:
             "format": FORMAT,
             "weights": self.weights,
             "priors": self.priors,
+            "certain": self.certain,
             "likelihoods": self.likelihoods.to_dict(),
         }
 
@@ -121,7 +126,9 @@ class Reliability:
     def from_json(raw: Mapping[str, Any]) -> Reliability:
         if raw["format"] != FORMAT:
             raise ValueError(f"format {raw['format']}")
-        return Reliability(Likelihoods.from_dict(raw["likelihoods"]), raw["weights"], raw["priors"])
+        return Reliability(
+            Likelihoods.from_dict(raw["likelihoods"]), raw["weights"], raw["priors"], raw.get("certain", CERTAIN)
+        )
 
     def save(self, path: Path) -> None:
         path.write_text(json.dumps(self.to_json(), sort_keys=True, indent=1), encoding="utf-8")

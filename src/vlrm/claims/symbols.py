@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from vlrm.claims.truth import GEOMETRIC, KIND, bound, counted, margin, matches, normal_text
-from vlrm.schema import Claim, ObjectPhrase, SeenObject
+from vlrm.schema import TRACE, Claim, ObjectPhrase, SeenObject
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 SCORE_EDGES = (0.3, 0.5, 0.7, 0.85, 0.95)
 MARGIN_EDGES = (-0.12, -0.06, -0.04, -0.02, 0.0, 0.02, 0.04, 0.06, 0.08, 0.12, 0.2)
 """Fractions of the side; close to the .04 where a relation begins to hold the bins are narrow."""
+TRACE_EDGES = (0.02, 0.05)
+"""Between traces of an object: how faint they are says how likely the detector has missed one."""
 SILENT = "no"
 
 
@@ -33,7 +35,8 @@ NOTHING = Observed("open", {})
 
 
 def score_bin(score: float) -> str:
-    return str(bisect_right(SCORE_EDGES, score))
+    """The bin of a score; traces have bins of their own."""
+    return f"trace{bisect_right(TRACE_EDGES, score)}" if score < TRACE else str(bisect_right(SCORE_EDGES, score))
 
 
 def observe(claim: Claim, objects: Sequence[SeenObject]) -> Observed:
@@ -45,6 +48,7 @@ def observe(claim: Claim, objects: Sequence[SeenObject]) -> Observed:
         return NOTHING
     if claim.kind == "existence":
         return _existence(claim, objects)
+    objects = [thing for thing in objects if thing.score >= TRACE]
     if claim.kind == "count":
         return _count(claim, objects)
     if claim.kind == "attribute":
@@ -57,14 +61,17 @@ def observe(claim: Claim, objects: Sequence[SeenObject]) -> Observed:
 def _existence(claim: Claim, objects: Sequence[SeenObject]) -> Observed:
     phrase = ObjectPhrase(claim.subject.noun) if claim.polarity else claim.subject
     noun = phrase.noun or ""
-    candidates = [o for o in objects if phrase.noun is None or o.noun == phrase.noun]
+    # Traces bear on whether the noun is there at all, and on nothing narrower.
+    least = TRACE if phrase.attributes or phrase.noun is None else 0.0
+    candidates = [o for o in objects if (phrase.noun is None or o.noun == phrase.noun) and o.score >= least]
     if not candidates:
         return Observed("existence" if not phrase.attributes else "existence_of", {"detector": (SILENT, noun)})
     best = max(candidates, key=lambda o: (sum(matches(o, a, v) for a, v in phrase.attributes), o.score))
     symbols = {"detector": (score_bin(best.score), noun)}
+    cited = [best.evidence_id] if best.score >= TRACE else []
     for name, value in phrase.attributes:
         symbols[name] = (_relative(best, name, value), value)
-    return Observed("existence_of" if phrase.attributes else "existence", symbols, [best.evidence_id])
+    return Observed("existence_of" if phrase.attributes else "existence", symbols, cited)
 
 
 def _relative(thing: SeenObject, name: str, value: str) -> str:

