@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from evidence_photos import read_photos
 from vlrm.claims.corpus_edits import Counterfactual, matched_counterfactuals
 from vlrm.claims.english import PHOTOS
 from vlrm.evaluation.baselines import text_only_margin
-from vlrm.schema import SeenObject
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from vlrm.schema import SeenObject
 
 BATCH = 8
 KINDS = ("object", "count")

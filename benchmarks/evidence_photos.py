@@ -133,10 +133,9 @@ def _objects(text: str) -> list[tuple[str, bool]]:
 
 
 def _judge(photos: Photos, claims: Iterable[tuple[str, str, bool]]) -> list[Judged]:
-    priors = {**photos.reliability.priors, "existence": 0.5}
-    reliability = Reliability(
-        photos.reliability.likelihoods, photos.reliability.weights, priors, photos.reliability.certain
-    )
+    known = photos.reliability
+    priors = {**known.priors, "existence": 0.5}
+    reliability = Reliability(known.likelihoods, known.weights, priors, known.certain)
     judged = []
     for photo, noun, said in claims:
         claim = Claim("existence", ObjectPhrase(noun), 0, 0, (0, 0), polarity=said)

@@ -41,7 +41,7 @@ def photos(truth):
 @needs_network
 @needs_photos
 def test_large_objects_are_found_where_they_are(truth, photos):
-    expert = CocoSsd(Settings(grids=(1,), confidence=0.3))
+    expert = CocoSsd(Settings(grids={1: 1.0}, confidence=0.3))
     found = looked_for = 0
     for rows, things in zip(expert.annotate(photos, [[]] * len(photos)), truth.values(), strict=True):
         for thing in things:
@@ -69,10 +69,10 @@ def test_threads_are_set_for_the_call_only_and_do_not_count(photos):
     import cv2
 
     before = cv2.getNumThreads()
-    CocoSsd(Settings(grids=(1,), threads=2)).annotate(photos[:1], [[]])
+    CocoSsd(Settings(grids={1: 1.0}, threads=2)).annotate(photos[:1], [[]])
     assert cv2.getNumThreads() == before
     assert CocoSsd(Settings(threads=2, batch=3)).fingerprint == CocoSsd().fingerprint
-    assert CocoSsd(Settings(grids=(1,))).fingerprint != CocoSsd().fingerprint
+    assert CocoSsd(Settings(grids={1: 1.0})).fingerprint != CocoSsd().fingerprint
 
 
 def test_tiles_cover_the_image_and_share_their_rims():
@@ -97,7 +97,7 @@ def test_what_a_tile_cuts_off_is_left_out_and_the_rest_is_placed():
 @needs_network
 def test_the_shipped_reliability_is_of_the_default_settings():
     measured = shipped([CocoSsd()])
-    assert measured is not None and shipped([CocoSsd(Settings(grids=(1,)))]) is None
+    assert measured is not None and shipped([CocoSsd(Settings(grids={1: 1.0}))]) is None
     rows = measured.table["labels"].values()
     assert measured.images == measured.table["images"] >= 100
     assert sum(row["support"] for row in rows) == measured.table["all"]["support"] >= 500

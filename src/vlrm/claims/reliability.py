@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vlrm.claims.likelihoods import Likelihoods
+from vlrm.claims.likelihoods import SHRINK, Likelihoods
 from vlrm.claims.symbols import NOTHING, SILENT, Observed, observe
 from vlrm.claims.vocabulary import EMBEDDED
 from vlrm.errors import UserError
@@ -60,7 +60,10 @@ class Reliability:
 
     @staticmethod
     def fit(
-        examples: Iterable[Example], priors: Mapping[str, float] | None = None, certain: float = CERTAIN
+        examples: Iterable[Example],
+        priors: Mapping[str, float] | None = None,
+        certain: float = CERTAIN,
+        shrink: float = SHRINK,
     ) -> Reliability:
         """Count symbols and fit family weights on claims whose truth is known.
 
@@ -73,12 +76,12 @@ class Reliability:
         seen: list[tuple[str, Observed, bool]] = []
         for claim, objects, truth in examples:
             seen.append((claim.kind, observe(claim, objects), truth == claim.polarity))
-        likelihoods = _counted(seen)
+        likelihoods = _counted(seen, shrink)
         shares: defaultdict[str, list[bool]] = defaultdict(list)
         for kind, _, truth in seen:
             shares[kind].append(truth)
         fitted = {kind: (sum(truths) + 1) / (len(truths) + 2) for kind, truths in shares.items()}
-        return Reliability(likelihoods, _fit_weights(seen), {**fitted, **(priors or {})}, certain)
+        return Reliability(likelihoods, _fit_weights(seen, shrink), {**fitted, **(priors or {})}, certain)
 
     def verify(self, claim: Claim, objects: Sequence[SeenObject]) -> Verification:
         """The verdict on one claim; ``objects`` are all the objects the experts found in its image.
@@ -119,6 +122,7 @@ class Reliability:
             "weights": self.weights,
             "priors": self.priors,
             "certain": self.certain,
+            "shrink": self.likelihoods.shrink,
             "likelihoods": self.likelihoods.to_dict(),
         }
 
@@ -127,7 +131,10 @@ class Reliability:
         if raw["format"] != FORMAT:
             raise ValueError(f"format {raw['format']}")
         return Reliability(
-            Likelihoods.from_dict(raw["likelihoods"]), raw["weights"], raw["priors"], raw.get("certain", CERTAIN)
+            Likelihoods.from_dict(raw["likelihoods"], raw.get("shrink", SHRINK)),
+            raw["weights"],
+            raw["priors"],
+            raw.get("certain", CERTAIN),
         )
 
     def save(self, path: Path) -> None:
@@ -159,21 +166,21 @@ def _weighting(observed: Observed) -> str:
     return f"{observed.table}:silent" if silent else observed.table
 
 
-def _counted(seen: Iterable[tuple[str, Observed, bool]]) -> Likelihoods:
-    likelihoods = Likelihoods()
+def _counted(seen: Iterable[tuple[str, Observed, bool]], shrink: float) -> Likelihoods:
+    likelihoods = Likelihoods(shrink)
     for _, observed, truth in seen:
         likelihoods.add(observed, truth)
     return likelihoods
 
 
-def _fit_weights(seen: Sequence[tuple[str, Observed, bool]]) -> dict[str, dict[str, float]]:
+def _fit_weights(seen: Sequence[tuple[str, Observed, bool]], shrink: float) -> dict[str, dict[str, float]]:
     """Weights in [0, 1] by logistic regression on ratios that were counted on the other half of the examples.
 
     A weight below one says that a family repeats what others say already. Tables too small to fit keep one.
     """
     from sklearn.linear_model import LogisticRegression
 
-    halves = [_counted(seen[1::2]), _counted(seen[0::2])]
+    halves = [_counted(seen[1::2], shrink), _counted(seen[0::2], shrink)]
     rows: defaultdict[str, list[dict[str, float]]] = defaultdict(list)
     truths: defaultdict[str, list[bool]] = defaultdict(list)
     for place, (_, observed, truth) in enumerate(seen):

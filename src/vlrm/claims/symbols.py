@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 SCORE_EDGES = (0.3, 0.5, 0.7, 0.85, 0.95)
 MARGIN_EDGES = (-0.12, -0.06, -0.04, -0.02, 0.0, 0.02, 0.04, 0.06, 0.08, 0.12, 0.2)
 """Fractions of the side; close to the .04 where a relation begins to hold the bins are narrow."""
-TRACE_EDGES = (0.02, 0.05)
-"""Between traces of an object: how faint they are says how likely the detector has missed one."""
+PRESENCE_EDGES = (0.02, 0.05, TRACE, 0.15, 0.2, *SCORE_EDGES)
+"""Where the question is only whether something is there, faint sightings count, and how faint they are: above
+:data:`TRACE` as doubtful objects, below as traces that tell a missed object from none."""
 SILENT = "no"
 
 
@@ -35,8 +36,7 @@ NOTHING = Observed("open", {})
 
 
 def score_bin(score: float) -> str:
-    """The bin of a score; traces have bins of their own."""
-    return f"trace{bisect_right(TRACE_EDGES, score)}" if score < TRACE else str(bisect_right(SCORE_EDGES, score))
+    return str(bisect_right(SCORE_EDGES, score))
 
 
 def observe(claim: Claim, objects: Sequence[SeenObject]) -> Observed:
@@ -67,11 +67,13 @@ def _existence(claim: Claim, objects: Sequence[SeenObject]) -> Observed:
     if not candidates:
         return Observed("existence" if not phrase.attributes else "existence_of", {"detector": (SILENT, noun)})
     best = max(candidates, key=lambda o: (sum(matches(o, a, v) for a, v in phrase.attributes), o.score))
+    if not phrase.attributes:
+        cited = [best.evidence_id] if best.score >= TRACE else []
+        return Observed("existence", {"detector": (str(bisect_right(PRESENCE_EDGES, best.score)), noun)}, cited)
     symbols = {"detector": (score_bin(best.score), noun)}
-    cited = [best.evidence_id] if best.score >= TRACE else []
     for name, value in phrase.attributes:
         symbols[name] = (_relative(best, name, value), value)
-    return Observed("existence_of" if phrase.attributes else "existence", symbols, cited)
+    return Observed("existence_of", symbols, [best.evidence_id])
 
 
 def _relative(thing: SeenObject, name: str, value: str) -> str:

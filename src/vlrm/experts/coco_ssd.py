@@ -42,8 +42,9 @@ class Settings(BaseModel):
     trace: float = Field(default=0.01, gt=0, lt=1)
     """Of a label seen nowhere as surely as .1 the best box is reported too, down to this score: how faint the trace of
     an object is tells a missed one from none."""
-    grids: tuple[int, ...] = Field(default=(1, 2), min_length=1)
-    """Into how many tiles a side the image is cut; 1 is the whole image. Each grid sees smaller objects."""
+    grids: dict[int, float] = Field(default={1: 1.0, 2: 0.6, 3: 0.4}, min_length=1)
+    """Into how many tiles a side the image is cut (1 is the whole image), and what a score found in a tile counts:
+    each grid sees smaller objects, and more that is none."""
     overlap: float = Field(default=0.5, gt=0, lt=1)
     inside: float = Field(default=0.8, gt=0, le=1)
     """Of two boxes of one label in different tiles the surer stays when they overlap by ``overlap`` (IoU), or when this
@@ -79,9 +80,9 @@ class CocoSsd:
         with _threads(self.settings.threads):
             for start in range(0, len(tiles), self.settings.batch):
                 part = tiles[start : start + self.settings.batch]
-                pixels = np.stack([_scaled(images[number], tile) for number, tile in part])
-                for (number, tile), rows in zip(part, self._forward(pixels), strict=True):
-                    seen[number] += _placed(rows, tile)
+                pixels = np.stack([_scaled(images[number], tile) for number, (tile, _) in part])
+                for (number, (tile, counts)), rows in zip(part, self._forward(pixels), strict=True):
+                    seen[number] += [one._replace(score=one.score * counts) for one in _placed(rows, tile)]
         return [
             as_evidence(
                 suppress(self._reported(one), self.settings.overlap, self.settings.inside), self, self.settings.most
@@ -92,11 +93,12 @@ class CocoSsd:
     def _reported(self, seen: list[Detection]) -> list[Detection]:
         """What is sure enough, and of each label that is not, its one best trace."""
         sure = [one for one in seen if one.score >= self.settings.confidence]
+        seen = [one for one in seen if one.score >= self.settings.trace]
         best = {one.label: one for one in reversed(surest(seen))}
         return [*sure, *(one for one in best.values() if one.score < min(TRACE, self.settings.confidence))]
 
-    def _tiles(self) -> list[Box]:
-        return [tile for grid in self.settings.grids for tile in grid_tiles(grid)]
+    def _tiles(self) -> list[tuple[Box, float]]:
+        return [(tile, counts) for grid, counts in self.settings.grids.items() for tile in grid_tiles(grid)]
 
     def _forward(self, pixels_BHWC: np.ndarray) -> list[np.ndarray]:
         """Rows of label id, score, x0, y0, x1, y1 for each tile."""

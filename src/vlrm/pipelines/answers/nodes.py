@@ -25,7 +25,7 @@ from vlrm.experts.label_table import label_table
 from vlrm.experts.measured import Measured, detectors, labels_of, needs_measuring, read_measured, shipped
 from vlrm.images import open_image, relative_path, store
 from vlrm.pipelines.groundwork.nodes import calibrate_experts
-from vlrm.pipelines.settings import World, image_store
+from vlrm.pipelines.settings import Verdicts, World, image_store
 from vlrm.progress import track
 from vlrm.schema import seen_objects
 from vlrm.user_files import image_folder, inside, read_responses
@@ -98,7 +98,7 @@ def score(answers: pa.Table, claims: pa.Table) -> pa.Table:
 
 
 def measure_experts(
-    images: str | None, truth: str | None, experts: list[ExpertConfig], certain: float, data: str
+    images: str | None, truth: str | None, experts: list[ExpertConfig], verdicts: Verdicts, data: str
 ) -> dict[str, Any]:
     """How reliable the experts are on images whose objects are known, as :class:`Measured`."""
     if images is None or truth is None:
@@ -121,7 +121,7 @@ def measure_experts(
         detectors=detectors(built),
         images=len(pairs),
         table=label_table([rows for _, rows in pairs], [real for real, _ in pairs], labels),
-        verification=Reliability.fit(examples, certain=certain).to_json(),
+        verification=Reliability.fit(examples, certain=verdicts.certain, shrink=verdicts.shrink).to_json(),
     ).model_dump(mode="json")
 
 
