@@ -145,11 +145,12 @@ def _judge(photos: Photos, claims: Iterable[tuple[str, str, bool]]) -> list[Judg
 
 
 def _figures(name: str, judged: list[Judged]) -> dict[str, float | None]:
-    """Precision of each verdict, and the share of all true (false) claims that it covers."""
+    """How often each verdict is given, its precision, and the share of all true (false) claims that it covers."""
     found: dict[str, float | None] = {}
     for verdict, truth in (("supported", True), ("contradicted", False)):
         given = [one for one in judged if one.verdict == verdict]
         right = sum(one.true == truth for one in given)
+        found[f"{name}_{verdict}"] = len(given)
         everything = sum(one.true == truth for one in judged)
         found[f"{name}_{verdict}_precision"] = round(right / len(given), 4) if given else None
         found[f"{name}_{verdict}_coverage"] = round(right / everything, 4) if everything else None

@@ -55,6 +55,11 @@ class SeenObject:
         return (x0 + x1) / 2, (y0 + y1) / 2
 
 
+def clear(objects: Sequence[SeenObject]) -> list[SeenObject]:
+    """The objects that are more than a :data:`TRACE`."""
+    return [thing for thing in objects if thing.score >= TRACE]
+
+
 def seen_objects(evidence: Sequence[Evidence]) -> list[SeenObject]:
     """Group one image's evidence rows into objects, each with its best value per attribute."""
     attributes: dict[str, dict[str, tuple[str, float]]] = {}

@@ -14,6 +14,7 @@ from vlrm.experts.base import overlap
 from vlrm.experts.coco_ssd import GRAPH, PACKAGE, CocoSsd, Settings, _placed, grid_tiles
 from vlrm.experts.measured import shipped
 from vlrm.images import open_image
+from vlrm.schema import TRACE
 
 PHOTOS = Path(__file__).parents[3] / "shared/data/coco_photos"
 needs_network = pytest.mark.skipif(
@@ -128,3 +129,21 @@ def test_truth_is_read_as_fractions_without_crowds(tmp_path):
     with pytest.raises(UserError, match=r"other\.json is no COCO instances file"):
         coco.read_truth(tmp_path / "other.json")
     assert len(coco.LABELS) == 80
+
+
+@needs_network
+@needs_photos
+def test_of_a_label_seen_only_faintly_the_best_trace_is_reported(photos):
+    (rows,) = CocoSsd(Settings(grids={1: 1.0})).annotate(photos[:1], [[]])
+    traces = [row.label for row in rows if row.score < TRACE]
+    assert traces and len(set(traces)) == len(traces)
+    assert not set(traces) & {row.label for row in rows if row.score >= TRACE}
+    assert min(row.score for row in rows) >= 0.01
+
+
+@needs_network
+@needs_photos
+def test_a_score_found_in_a_tile_counts_less(photos):
+    (whole,) = CocoSsd(Settings(grids={2: 1.0})).annotate(photos[:1], [[]])
+    (half,) = CocoSsd(Settings(grids={2: 0.5})).annotate(photos[:1], [[]])
+    assert half[0].label == whole[0].label and half[0].score == pytest.approx(whole[0].score / 2, abs=1e-3)

@@ -35,11 +35,10 @@ def calibration_claims(
 ) -> list[Claim]:
     """True and false claims of every kind in about equal number, worded as responses word them.
 
-    Objects are described by some of their attributes; false claims change one fact (another noun, a
-    neighbouring
-    count, another value, the opposite relation, another label), as the mistakes of models do. ``common``: how often
-    each noun is there; the nouns said to be there and are not are drawn so, since models invent what is usual. Without
-    it all nouns are as likely.
+    Objects are described by some of their attributes; false claims change one fact (another noun, a neighbouring count,
+    another value, the opposite relation, another label), as the mistakes of models do. ``common``: how often each noun
+    is there; the nouns said to be there and are not are drawn so, since models invent what is usual. Without it all
+    nouns are as likely.
     """
     claims: list[Claim] = []
     nouns = list(vocabulary.nouns)

@@ -12,6 +12,7 @@ from vlrm.claims.counterfactual import Edit, every_edit
 from vlrm.claims.extract import extract_claims
 from vlrm.claims.matching import matched
 from vlrm.claims.occurrence import CoOccurrence
+from vlrm.schema import clear
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -87,4 +88,4 @@ def matched_counterfactuals(
 def _odds(edit: Edit, objects: Sequence[SeenObject], likely: CoOccurrence) -> float:
     if edit.kind != "object":
         return 0.0
-    return likely.log_odds(edit.new_value, {thing.noun for thing in objects} - {edit.before.subject.noun or ""})
+    return likely.log_odds(edit.new_value, {thing.noun for thing in clear(objects)} - {edit.before.subject.noun or ""})

@@ -12,6 +12,7 @@ from vlrm.claims.extract import extract_claims
 from vlrm.claims.rewording import Change, apply, length_kept, reword
 from vlrm.claims.truth import KIND, holds
 from vlrm.claims.vocabulary import EMBEDDED, Vocabulary
+from vlrm.schema import clear
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -64,17 +65,13 @@ def propose(
 ) -> list[Edit]:
     """At most one edit for each supported claim, in random order, at most ``limit`` of them.
 
-    ``probabilities`` are the claims' chances of being true and ``objects`` the evidence. An edit is
-    returned only
-    when the edited text reads back as the same claims but the one, when the evidence contradicts that one
-    (with a
-    verdict, where ``reliability`` is given), and when the text keeps its length in tokens within 10 % or
-    one token.
-    ``balance`` is updated by the edits returned and steers the draw, so that over many calls every value is
-    said
-    about as often by chosen as by rejected responses: words alone then do not tell originals from edits. No value (of
-    free English: no word) is said more than ``surplus`` times oftener by one side. ``likely`` prefers objects that
-    are seen together with the image's others.
+    ``probabilities`` are the claims' chances of being true and ``objects`` the evidence. An edit is returned only when
+    the edited text reads back as the same claims but the one, when the evidence contradicts that one (with a verdict,
+    where ``reliability`` is given), and when the text keeps its length in tokens within 10 % or one token.
+    ``balance`` is updated by the edits returned and steers the draw, so that over many calls every value is said about
+    as often by chosen as by rejected responses: words alone then do not tell originals from edits. No value (of free
+    English: no word) is said more than ``surplus`` times oftener by one side. ``likely`` prefers objects that are seen
+    together with the image's others.
     """
     balance = Counter() if balance is None else balance
     edits: list[Edit] = []
@@ -86,7 +83,7 @@ def propose(
             continue
         options = [
             change
-            for change in reword(response, claim, objects, vocabulary, question, rng)
+            for change in reword(response, claim, clear(objects), vocabulary, question, rng)
             if (kinds is None or change.kind in kinds) and _matched(change, claim, balance, surplus)
         ]
         scores = [_preference(change, claim, objects, balance, likely) + rng.gumbel() * 0.7 for change in options]
@@ -124,7 +121,7 @@ def every_edit(
     for index, claim in enumerate(claims):
         if probabilities[index] < sure or not holds(claim, objects):
             continue
-        for change in reword(response, claim, objects, vocabulary, question, rng):
+        for change in reword(response, claim, clear(objects), vocabulary, question, rng):
             if kinds is not None and change.kind not in kinds:
                 continue
             edit = _checked(response, claims, index, change, objects, vocabulary, question, reliability)
@@ -166,7 +163,7 @@ def _preference(
     owed = float(np.clip(with_noun, -6, 6) + 0.5 * np.clip(overall, -6, 6))
     owed -= float(np.clip(old_with_noun, -6, 6) + 0.5 * np.clip(old_overall, -6, 6)) * 0.25
     if likely is not None and change.kind == "object":
-        others = {thing.noun for thing in objects} - {claim.subject.noun or ""}
+        others = {thing.noun for thing in clear(objects)} - {claim.subject.noun or ""}
         owed += likely.log_odds(change.new_value, others)
     around = any(value == change.new_value for o in objects for value, _ in o.attributes.values())
     # Of the kinds open to a claim (its noun or its value) none is favoured.

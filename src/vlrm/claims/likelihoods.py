@@ -100,11 +100,9 @@ class Likelihoods:
     def _exclusive(self, counts: Counts, symbol: str, label: str) -> tuple[float, float]:
         """One categorical over the values that exclude each other.
 
-        An object has one value, so "not red" means one of the others: the likelihood of a symbol under a
-        false
-        claim is its mean over the other values, each taken from true claims of that value. The posteriors
-        of all
-        values therefore come from one confusion table and move against each other.
+        An object has one value, so "not red" means one of the others: the likelihood of a symbol under a false claim
+        is its mean over the other values, each taken from true claims of that value. The posteriors of all values
+        therefore come from one confusion table and move against each other.
         """
         values = sorted({name.partition(":")[0] for name in counts.symbols} | set(counts.labels))
         values = [value for value in values if value != "unknown"]

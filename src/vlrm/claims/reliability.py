@@ -67,11 +67,9 @@ class Reliability:
     ) -> Reliability:
         """Count symbols and fit family weights on claims whose truth is known.
 
-        ``priors`` (claim kind -> share of true claims) overrides the shares among the examples. The prior
-        goes by
-        kind only: a prior by label would write the language prior into the verdicts. Claims of negative
-        polarity
-        are counted as what they deny.
+        ``priors`` (claim kind -> share of true claims) overrides the shares among the examples. The prior goes by kind
+        only: a prior by label would write the language prior into the verdicts. Claims of negative polarity are counted
+        as what they deny.
         """
         seen: list[tuple[str, Observed, bool]] = []
         for claim, objects, truth in examples:
@@ -158,9 +156,8 @@ class Reliability:
 def _weighting(observed: Observed) -> str:
     """The group of claims whose family weights are fitted together.
 
-    Where the detector is silent no other family speaks, so its silence is weighed apart: beside an
-    attribute's
-    own expert a box's score adds little, but its absence decides.
+    Where the detector is silent no other family speaks, so its silence is weighed apart: beside an attribute's own
+    expert a box's score adds little, but its absence decides.
     """
     silent = observed.symbols.get("detector", ("", ""))[0] == SILENT
     return f"{observed.table}:silent" if silent else observed.table

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from vlrm.claims.truth import GEOMETRIC, KIND, bound, counted, margin, matches, normal_text
-from vlrm.schema import TRACE, Claim, ObjectPhrase, SeenObject
+from vlrm.schema import TRACE, Claim, ObjectPhrase, SeenObject, clear
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ def observe(claim: Claim, objects: Sequence[SeenObject]) -> Observed:
         return NOTHING
     if claim.kind == "existence":
         return _existence(claim, objects)
-    objects = [thing for thing in objects if thing.score >= TRACE]
+    objects = clear(objects)
     if claim.kind == "count":
         return _count(claim, objects)
     if claim.kind == "attribute":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vlrm.claims.vocabulary import OPPOSITE
-from vlrm.schema import Claim, ObjectPhrase, SeenObject
+from vlrm.schema import Claim, ObjectPhrase, SeenObject, clear
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,8 +41,7 @@ def matches(thing: SeenObject, attribute: str, value: str) -> bool:
 def bind(phrase: ObjectPhrase, objects: Sequence[SeenObject]) -> SeenObject | None:
     """The object of the phrase's noun that matches most of its attributes.
 
-    Ties go to the higher score, then to reading order (top to bottom, left to right). None when no object
-    has the
+    Ties go to the higher score, then to reading order (top to bottom, left to right). None when no object has the
     noun; a phrase without a noun ranges over all objects.
     """
     best: SeenObject | None = None
@@ -110,4 +109,4 @@ def states(claim: Claim, objects: Sequence[SeenObject]) -> bool:
 
 def holds(claim: Claim, objects: Sequence[SeenObject]) -> bool:
     """Whether the claim is true of these objects (exact truth, or evidence taken at its word)."""
-    return states(claim, objects) == claim.polarity
+    return states(claim, clear(objects)) == claim.polarity

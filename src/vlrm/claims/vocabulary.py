@@ -23,6 +23,9 @@ class Word(NamedTuple):
     """For numbers: the number. For attributes: 1 when the words follow the noun ("with stripes")."""
 
 
+YES = frozenset({"yes", "yeah", "yep", "correct", "indeed", "true", "sure", "certainly", "definitely"})
+NO = frozenset({"no", "nope", "nah", "false", "incorrect"})
+"""Words that answer a question by themselves, with :data:`YES`."""
 NUMBER_WORDS = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
 )  # fmt: skip

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 NOUNISH = frozenset({"N", "OPEN", "ATTR", "ADJ", "ABSTRACT", "SCENE"})
 NOUNS = frozenset({"N", "OPEN", "SCENE", "ABSTRACT"})
+_PERFECT = frozenset({"has", "have", "had"})
+_FLOATING = frozenset({"both", "all", "each"})
 _OPENERS = frozenset({"DET", "NUM", "ADJ", "ATTR", "P", "OF", "POSS", "OTHER", "NEG", "WITHOUT", "APPROX"})
 
 
@@ -49,6 +51,8 @@ def choose(  # noqa: PLR0911 - one return for each way to decide
     readings, _, _, raw = candidates[place]
     verb = _first(readings, "V")
     noun = _first(readings, *NOUNS)
+    if raw.lower() == "one":
+        return _one(readings, before, _tags(candidates, place + 1))
     if readings[0].tag == "CLITIC":
         return _clitic(readings[0], candidates, place, before)
     attribute = _first(readings, "ATTR") or _first(readings, "ADJ")
@@ -87,16 +91,34 @@ def choose(  # noqa: PLR0911 - one return for each way to decide
             if lexicon.table.get((raw.lower(),)) is None:
                 return Reading("V", "", form="s")  # "a man juggles a ball": a noun has no article after it
         return listed or attribute or _by_place(readings, following)
-    if _first(readings, "LIST") is not None:
-        return _first(readings, "LIST") or verb
+    small = _first(readings, "LIST", "AUX")
+    if small is not None:
+        return small
     forms = [reading for reading in readings if reading.tag == "V"]
-    if len(forms) > 1 and before and before[-1].tag in (*NOUNS, "BE"):
-        # "a sandwich cut in half": a form that is a participle too is one after a noun
+    previous = _last(before)
+    if len(forms) > 1 and previous is not None and (previous.tag in (*NOUNS, "BE") or previous.raw.lower() in _PERFECT):
+        # "a sandwich cut in half", "has hit the ball": what may be a participle is one after a noun and after "has"
         verb = next((r for r in forms if r.form == "ed"), verb)
     one, plural = lexicon.singular(raw.lower())
     noun = noun or Reading("OPEN", one, plural=plural)
     known = any(reading.tag in NOUNS for reading in readings)
     return _verb_or_not(verb, noun, known, attribute, raw, before, following)
+
+
+def _one(readings: Sequence[Reading], before: Sequence[Word], following: set[str]) -> Reading:
+    """ "One dog" and "one is red" count, "the red one" and "one of the dogs" do not; "the other one" is "the other"."""
+    number = _first(readings, "NUM")
+    tag = before[-1].tag if before else "STOP"
+    if tag == "OTHER":
+        return Reading("ADV", "one")
+    starts = tag in ("STOP", "COMMA", "AND", "BUT") and "OF" not in following
+    counts = tag not in ("DET", "ATTR", "ADJ") and following & {"N", "OPEN", "ATTR", "ADJ"}
+    return number if number is not None and (starts or counts) else readings[0]
+
+
+def _last(before: Sequence[Word]) -> Word | None:
+    """The last word before but for adverbs and the like: "they are both sitting"."""
+    return next((word for word in reversed(before) if word.tag != "ADV" and word.raw.lower() not in _FLOATING), None)
 
 
 def _by_place(readings: Sequence[Reading], following: set[str]) -> Reading:
@@ -127,14 +149,20 @@ def _verb_or_not(  # noqa: PLR0911 - one return for each pattern
     following: set[str],
 ) -> Reading:
     """Whether a form that may be a verb is one here; ``noun`` is what it is otherwise, ``known`` if a table says so."""
-    previous = next((word for word in reversed(before) if word.tag != "ADV"), None)
+    previous = _last(before)
     tag = previous.tag if previous is not None else "STOP"
     heads = following & {"N", "OPEN", "SCENE", "ABSTRACT", "ATTR"}
     if verb.form in ("ing", "ed"):
         return _participle(verb, noun, attribute, raw.lower(), tag, heads, following)
     if attribute is not None and (tag in _OPENERS or tag == "BE"):
         return attribute
+    if attribute is not None and tag in NOUNS and before[0].tag == "BE" and "STOP" in following:
+        return attribute  # "is the door open?"
+    if tag == "NEG" and previous is not None and previous.reading.value == "no":
+        return noun
     if tag in ("PRON", "WHICH", "AUX", "HEDGE", "NEG", "SPEAKER", "THERE"):
+        return verb
+    if previous is not None and previous.raw.lower() == "others" and verb.form == "base":
         return verb
     if tag in _OPENERS or tag == "V":
         return noun
@@ -167,7 +195,7 @@ def _participle(
         and not following & {"DET", "NUM", "PRON"}
     ):
         return noun
-    if attribute is not None and attribute.tag == "ATTR":
+    if attribute is not None and attribute.tag == "ATTR" and not (tag == "V" and "DET" in following):
         return attribute
     if tag in ("STOP", "COMMA", "AND", "P") and verb.form == "ed" and not verb.value and heads:
         return Reading("ADJ", word)
@@ -175,10 +203,12 @@ def _participle(
 
 
 def _one_group(before: Sequence[Word]) -> bool:
-    """Whether the plural before stands in "a bunch of ...", which takes a singular verb."""
+    """Whether the plural before stands in "a bunch of ..." or "a tray of ...", which takes a singular verb."""
     for word in reversed(before):
         if word.tag == "DET":
             return " of" in word.raw.lower()
+        if word.tag == "OF":
+            return True
         if word.tag not in ("N", "OPEN", "ATTR", "ADJ", "ADV"):
             return False
     return False

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from vlrm.claims.drafts import Entity
     from vlrm.claims.english.choosing import Word
 
-PLACES = frozenset({"next to", "near", "in front of", "behind", "left of", "right of", "beside"})
+PLACES = frozenset({"next to", "near", "in front of", "behind", "left of", "right of", "between"})
 """After "on the table" these say where the subject is, not where the table is."""
 SUPPORTS = frozenset({"on", "in", "at"})
 _OBJECTS = frozenset({"DET", "NUM", "N", "OPEN", "ATTR", "ADJ"})
@@ -24,7 +24,16 @@ class Clauses(State):
 
     # Verbs and places
 
+    def _new_predicate(self, place: int) -> None:
+        """A finite verb is not denied by the "not" of the verb before: "is not on a leash and is running"."""
+        while self._tag(place - 1) == "ADV":
+            place -= 1
+        helped = self._tag(place - 1) in ("NEG", "AUX", "HEDGE")
+        if self.negation == "not" and (self.verb or self.acting) and not (helped or self.there or self.seen):
+            self.negation = ""
+
     def _be(self, word: Word, place: int) -> None:
+        self._new_predicate(place)
         if self.there and not self.relative:
             return
         if not self.relative:
@@ -38,6 +47,8 @@ class Clauses(State):
 
     def _verb(self, word: Word, place: int) -> None:
         form = word.reading.form
+        if form == "s":
+            self._new_predicate(place)
         subjects = self._doers(word, place)
         self.link = None
         self.copula = False
@@ -86,8 +97,9 @@ class Clauses(State):
 
     def _relate_from(self, word: Word, relation: str, place: int, denied: bool = False) -> None:
         subjects = self._placed(relation, place)
-        if self._tag(place - 1) in ("SCENE", "ABSTRACT") and not self.verb and self.heads:
-            self.link = None  # "a picture on the wall", "a game on the field": of no object
+        unheld = relation == "with" and not subjects
+        if self._tag(place - 1) in ("SCENE", "ABSTRACT") and (unheld or (self.heads and not self.verb)):
+            self.link = None  # "a picture on the wall", "a game on the field", "a scene with a bus": of no object
             return
         if self.labelling is not None and self.text_noun:
             subjects = []
@@ -106,23 +118,44 @@ class Clauses(State):
             return self.acting or self.heads
         if self.last is None:
             return []
+        if self._tag(place - 1) == "NEG" and self.subjects:
+            return self.subjects  # "on the couch, not on the floor"
         body = [w.raw.lower() for w in self.words[place + 1 : place + 4]]
         if any(w in self.lexicon.words["body"] for w in body) and relation == "in":
             return [self.last]
-        earlier = self.link
-        if earlier is not None and earlier.subjects and self.last in self.objects:
-            worn = (self.last.noun or "").split(" ")[-1] in self.lexicon.words["worn"]
-            if worn and relation != "with":
-                return earlier.subjects
-            if earlier.relation in SUPPORTS and relation in PLACES:
-                return earlier.subjects
-            if earlier.by_verb and relation in SUPPORTS | PLACES and earlier.relation not in ("looking at",):
-                return earlier.subjects
+        moved = self._placed_by(self.link, relation, place)
+        if moved:
+            return moved
         if tag == "STOP" and not self.heads:
             return []
-        if self.last in self.listed and self.last in self.heads and self.verb is False and len(self.listed) > 1:
-            return [self.last]
         return [self.last]
+
+    def _placed_by(self, earlier: Link | None, relation: str, place: int) -> list[Entity]:
+        """The subjects of the relation before, where the preposition after its object is of them too."""
+        if earlier is None or not earlier.subjects or self.last is None or self.last not in self.objects:
+            return []
+        worn = (self.last.noun or "").split(" ")[-1] in self.lexicon.words["worn"]
+        alive = [subject for subject in earlier.subjects if self.animate(subject)]
+        if relation == "with":
+            own = not self.animate(self.last) and self._own(place, earlier.by_verb)
+            return alive if own else []
+        further = relation in PLACES and (earlier.relation in SUPPORTS | {"along"} or self._tag(place - 1) == "COMMA")
+        acted = earlier.by_verb and relation in SUPPORTS | PLACES and earlier.relation != "looking at"
+        return earlier.subjects if worn or further or acted else []
+
+    def _own(self, place: int, acting: bool) -> bool:
+        """Whether the words after "with" say whose it is: "hits the ball with his racket".
+
+        Where nothing is acted on, also "runs across the grass with a ball in its mouth".
+        """
+        ahead = place + 1
+        while self._tag(ahead) in ("DET", "NUM", "ATTR", "ADJ", "N", "OPEN") or (
+            not acting and self._tag(ahead) == "P"
+        ):
+            if self.words[ahead].reading.value == "poss":
+                return True
+            ahead += 1
+        return False
 
     def _predicate(self, word: Word, place: int) -> None:
         """An attribute outside a noun phrase: predicate ("is red"), apposition, "with stripes", short answer."""

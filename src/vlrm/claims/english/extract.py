@@ -9,12 +9,10 @@ from vlrm.claims.english.lexicon import LEXICON, Lexicon
 from vlrm.claims.english.questions import Asked, read_question, short_answer
 from vlrm.claims.english.reader import Reader
 from vlrm.claims.english.tagger import Word, tag
+from vlrm.claims.vocabulary import NO, YES
 
 if TYPE_CHECKING:
     from vlrm.schema import Claim
-
-_YES = frozenset({"yes", "yeah", "yep", "correct", "indeed", "true", "sure", "certainly", "definitely"})
-_NO = frozenset({"no", "nope", "nah", "false", "incorrect"})
 
 
 def read_english(response: str, question: str = "", lexicon: Lexicon = LEXICON) -> list[Claim]:
@@ -48,7 +46,7 @@ def _yes_or_no(words: list[Word]) -> tuple[Word, bool, list[Word]] | None:
     if not words:
         return None
     said = words[0].raw.lower()
-    if said in _YES:
+    if said in YES:
         return words[0], True, words[1:]
     determines = len(words) > 1 and words[1].tag in (
         "N",
@@ -61,6 +59,6 @@ def _yes_or_no(words: list[Word]) -> tuple[Word, bool, list[Word]] | None:
         "ABSTRACT",
         "V",
     )
-    if said in _NO and not determines:
+    if said in NO and not determines:
         return words[0], False, words[1:]
     return None

@@ -30,6 +30,8 @@ class Phrase:
     kind: str = ""
     plural: bool = False
     scene: bool = False
+    other: bool = False
+    """"other", "more": besides those spoken of."""
     attributes: list[tuple[str, str, Word]] = field(default_factory=list)
     anaphor: bool = False
     """"one", "the other", "two of them": an object of the noun spoken of before."""
@@ -48,7 +50,9 @@ def read_phrase(words: Sequence[Word], place: int) -> tuple[Phrase, int] | None:
         word = words[place]
         tag = word.tag
         following = words[place + 1].tag if place + 1 < size else "STOP"
-        if tag == "DET":
+        if tag == "DET" and numbers and word.raw.lower().endswith(" of"):
+            inexact = True  # "two slices of pizza": the slices are counted
+        elif tag == "DET":
             if attributes or (numbers and words[place - 1].tag not in ("OF", "DET")):
                 break
             determiner = word.reading.value
@@ -74,7 +78,9 @@ def read_phrase(words: Sequence[Word], place: int) -> tuple[Phrase, int] | None:
             if following not in ("ATTR", "ADJ") or words[place].raw.lower() in ("here", "again"):
                 break
         elif tag in _HEADS:
-            return _headed(words, first, place, determiner, numbers, inexact, attributes)
+            phrase, after = _headed(words, first, place, determiner, numbers, inexact, attributes)
+            phrase.other = other
+            return phrase, after
         elif tag != "ADJ":
             break
         place += 1

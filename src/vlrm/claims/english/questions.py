@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from vlrm.claims.drafts import Draft, Entity
@@ -17,6 +18,18 @@ if TYPE_CHECKING:
     from vlrm.claims.english.lexicon import Lexicon
 
 _WH = re.compile(r"^\W*(what|where|who|which|how many|how)\b", re.IGNORECASE)
+_SHOWN = re.compile(
+    r"^\W*((do|can|could) you (see|spot|notice|find)|(does|do) (the|this) (image|picture|photo|photograph|scene)s? "
+    r"(show|contain|have|include|feature|depict|display))\b",
+    re.IGNORECASE,
+)
+"""Another way to ask "is there"."""
+_QUANTITIES = re.compile(
+    r"\b(more|less|fewer|at least|at most|several|many|multiple|numerous|few|a lot|lots|both|all|every|most|other|else|"
+    r"same)\b",
+    re.IGNORECASE,
+)
+"""To answer "no" to a question with one of these denies how many there are, which is no claim of ours."""
 _ATTRIBUTES = {"color": "colour", "colour": "colour", "colors": "colour", "size": "size", "material": "material",
                "shape": "shape", "pattern": "pattern"}  # fmt: skip
 _STRENGTH = ("relation", "text", "count", "attribute", "existence")
@@ -33,6 +46,8 @@ class Asked:
     prefix: str = ""
     """Of an open question: the words that make a sentence of a short answer ("the cat is")."""
     entities: list[Entity] = field(default_factory=list)
+    quantified: bool = False
+    """Whether it asks of "many", "all" or "other" objects, or of two at once."""
 
     @property
     def open_kind(self) -> bool:
@@ -48,11 +63,12 @@ class Asked:
             return [
                 self._said(draft, start, end, draft.polarity) for draft in self.stated if not _supposed(draft, self)
             ]
-        kind = next((kind for kind in _STRENGTH if any(draft.kind == kind for draft in self.stated)), "")
+        stated = [] if self.quantified else [draft for draft in self.stated if not _supposed(draft, self)]
+        kind = next((kind for kind in _STRENGTH if any(draft.kind == kind for draft in stated)), "")
         if kind in ("existence", "attribute") and self.kind == "existence":
-            found = [draft for draft in self.stated if draft.kind == "existence"][:1]
+            found = [draft for draft in stated if draft.kind == "existence" and not draft.subject.asked][:1]
             return [self._said(draft, start, end, not draft.polarity) for draft in found]
-        main = [draft for draft in self.stated if draft.kind == kind]
+        main = [draft for draft in stated if draft.kind == kind]
         return [self._said(draft, start, end, not draft.polarity) for draft in main[:1]]
 
     def _said(self, draft: Draft, start: int, end: int, polarity: bool) -> Draft:
@@ -71,6 +87,7 @@ def _supposed(draft: Draft, asked: Asked) -> bool:
 
 def read_question(question: str, lexicon: Lexicon) -> Asked:
     """Classify a question by its first words; unknown wordings are descriptions, which suppose nothing."""
+    question = _SHOWN.sub("Is there", question)
     wh = _WH.match(question)
     if wh is not None:
         return _open(question, wh.group(1).lower(), lexicon)
@@ -87,25 +104,44 @@ def _yes_no(question: str, words: Sequence[Word], lexicon: Lexicon) -> Asked:
     body = question[first.end :].rstrip(" ?.")
     if re.search(r"\bor\b", body):
         return Asked(kind="attribute" if words[0].tag == "BE" else "description", entities=_definite(rest, lexicon))
+    described = False
     if rest[0].tag == "THERE":
         statement = f"there {first.raw} {question[rest[0].end :].rstrip(' ?.')}"
     else:
         found = read_phrase(rest, 0)
         end = rest[found[1] - 1].end if found is not None else first.end
+        described = found is not None and _describes(rest[found[1] :])
+        if described:
+            end = rest[-3].end if rest[-1].tag == "STOP" else rest[-2].end  # "is the cup on the table blue"
         helper = first.raw if first.tag == "BE" else "does"
         statement = f"{question[first.end : end]} {helper}{question[end:].rstrip(' ?.')}".strip()
     statement = re.sub(r"\bany\b", "a", statement)
     reader = Reader(statement, lexicon)
-    stated = reader.read(tag(statement, lexicon))
+    stated = [d for d in reader.read(tag(statement, lexicon)) if not (described and d.kind == "relation")]
     supposed = _definite(rest, lexicon)
+    stated = [draft for draft in stated if not any(_tells_which(draft, entity) for entity in supposed)]
     for draft in stated:
         draft.subject.asked = any(entity.noun == draft.subject.noun for entity in supposed)
     kinds = {draft.kind for draft in stated if not (draft.kind == "existence" and draft.subject.asked)}
     kind = next((kind for kind in _STRENGTH if kind in kinds), "description")
     if kind == "attribute" and not any(draft.subject.asked for draft in stated if draft.kind == "attribute"):
         kind = "existence"
+    joined = any(word.tag == "AND" and before.tag not in ("ATTR", "ADJ") for before, word in pairwise(rest))
+    quantified = joined or _QUANTITIES.search(body) is not None
     entities = [entity for entity in reader.entities if entity.noun is not None]
-    return Asked(kind=kind, stated=stated, entities=entities)
+    return Asked(kind=kind, stated=stated, entities=entities, quantified=quantified)
+
+
+def _tells_which(draft: Draft, entity: Entity) -> bool:
+    """Whether the draft only says which object is asked of: "is the red bus moving"."""
+    same = draft.kind == "attribute" and draft.subject.noun == entity.noun
+    return same and entity.attributes.get(draft.attribute or "") == draft.value
+
+
+def _describes(words: Sequence[Word]) -> bool:
+    """Whether a place and then an attribute follow the subject: "(is the cup) on the table blue"."""
+    tags = [word.tag for word in words if word.tag != "STOP"]
+    return len(tags) > 2 and tags[0] == "P" and tags[-1] == "ATTR" and tags[-2] in ("N", "OPEN")
 
 
 def _definite(words: Sequence[Word], lexicon: Lexicon) -> list[Entity]:
@@ -117,7 +153,8 @@ def _definite(words: Sequence[Word], lexicon: Lexicon) -> list[Entity]:
         if phrase is None:
             place += 1
             continue
-        if phrase[0].determiner in ("the", "poss") and phrase[0].noun is not None:
+        owned = place > 0 and words[place - 1].tag == "POSS"
+        if (owned or phrase[0].determiner in ("the", "poss")) and phrase[0].noun is not None:
             attributes = {name: value for name, value, _ in phrase[0].attributes}
             if phrase[0].kind:
                 attributes["kind"] = phrase[0].kind
@@ -148,7 +185,9 @@ def _open(  # noqa: PLR0911 - one return for each kind of question
     if re.search(r"\b(say|says|written|read|reads)\b", lower) and supposed:
         return Asked("text", entities=supposed)
     match = re.match(
-        r"what (is|are) (on|in|under|behind|next to|near|above|below|in front of|inside|beside)\b(.*)", lower
+        r"what (is|are) (on|in|under|behind|next to|near|above|below|in front of|inside|beside|"
+        r"to the left of|to the right of)\b(.*)",
+        lower,
     )
     if match is not None:
         return Asked("relation", prefix=f"{match.group(2)}{match.group(3)} is", entities=supposed)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vlrm.claims.drafts import Draft, Entity
-from vlrm.claims.english.clauses import Clauses
+from vlrm.claims.english.clauses import SUPPORTS, Clauses
 from vlrm.claims.english.phrases import Phrase, read_phrase
 from vlrm.claims.english.state import Link
 
@@ -41,6 +42,9 @@ class Reader(Clauses):
             self._end_sentence()
             self.new_sentence()
         elif tag in ("BUT", "COLON"):
+            if self._tag(place + 1) == "NEG" and self.link is not None and self.link.used:
+                self.joined = True  # "a hat but no shirt"
+                return
             self._end_clause()
         elif tag == "COMMA":
             self.comma = True
@@ -50,7 +54,13 @@ class Reader(Clauses):
                 self.link = None
             return
         elif tag == "NEG":
+            if self._denies_link(word, place):
+                return
             self.negation = word.reading.value
+        elif self.comma and word.raw.lower() in ("only", "just"):
+            self.negation = ""  # "no trees, only buildings"
+            if self.link is not None:
+                self.link = replace(self.link, denied=False, by_no=False)
         elif tag == "WITHOUT":
             self._relate_from(word, "with", place, denied=True)
         elif tag == "HEDGE":
@@ -73,6 +83,8 @@ class Reader(Clauses):
         elif tag == "PRON":
             self._pronoun(word, place)
         elif tag == "WHICH":
+            if self.negation == "not":
+                self.negation = ""
             if self.last is not None:
                 self.subjects, self.relative = [self.last], True
         elif tag == "V":
@@ -106,16 +118,20 @@ class Reader(Clauses):
             # "shaped like a fish": there is no fish
             self.likened = False
             return
-        if said.scene or (said.noun is None and not said.anaphor):
-            self._scenery(said, follows)
+        placed = self.link is not None and self.link.relation in SUPPORTS
+        if said.scene or (said.noun is None and (not said.anaphor or (placed and said.number is None))):
+            self._scenery(said, follows)  # so is "in the other" of "a cup in one hand and a phone in the other"
             return
         possessor = follows == "POSS"
-        shares_verb = self.link is not None and self.link.used and joined and not comma and not self.verb
-        if (joined or comma) and self._starts_clause(after) and not shares_verb:
-            self._end_clause(keep_group=joined and self.last in self.heads and not self.verb)
+        shares_verb = self.link is not None and self.link.used and joined and not (comma or self.verb or self.there)
+        both = shares_verb and self._agree(after)
+        if (joined or comma) and self._starts_clause(after) and (both or not shares_verb):
+            self._end_clause(keep_group=both or (joined and self.last in self.heads and not self.verb))
         elif self.link is not None and self.link.used and not self._goes_on(joined, comma, after):
             self.link = None
-        if self._denied(said):
+        elif self.link is not None and self.link.used and self.link.by_no and (said.determiner or said.number):
+            self.link = replace(self.link, denied=False, by_no=False)  # "no hat and a red shirt"
+        if self._denied(joined or comma):
             self._deny(said, joined or comma)
             return
         entity = self._resolve(said)
@@ -125,12 +141,43 @@ class Reader(Clauses):
         self._claim_mention(entity, said, follows)
         if possessor:
             return
+        if self._tag(place - 1) == "OF" and self._tag(place - 2) in ("N", "OPEN") and self.last is not None:
+            return  # "a tray of donuts": what goes on to be said is of the tray
         self._take_part(entity, said, joined or comma)
+
+    def _denies_link(self, word: Word, place: int) -> bool:
+        """Whether "no" denies a relation that waits for its object ("has no hat", "with a hat and no shoes").
+
+        Or whether "not" takes out what the relation or the sentence might have been about: "a dog, not a cat".
+        """
+        if word.reading.value == "not" and self.comma and read_phrase(self.words, place + 1) is not None:
+            if self.link is not None and self.link.used:
+                self.link = replace(self.link, denied=True, list_of=True)
+            else:
+                self.likened = True
+            return True
+        if word.reading.value != "no" or self.link is None:
+            return False
+        listed = self.joined or self.comma or word.raw.lower() == "nor"
+        if self.link.used and not (listed and self.link.relation in _KEEPS):
+            return False
+        self.link = replace(self.link, denied=True, by_no=True)
+        self.joined = self.link.used and listed
+        return True
+
+    def _agree(self, after: int) -> bool:
+        """Whether a plural verb has two singular subjects: "a boy in a hat and his father are ..."."""
+        if self.link is None or len(self.link.subjects) != 1 or self.link.subjects[0].plural:
+            return False
+        verb = self.words[min(after + (self._tag(after) == "ADV"), len(self.words) - 1)]
+        return verb.raw.lower() in ("are", "were", "have") or verb.reading.form == "base"
 
     def _goes_on(self, joined: bool, comma: bool, after: int) -> bool:
         """Whether a phrase is one more object of the relation before ("with a hat and a scarf")."""
         if self.link is None or not (joined or comma):
             return False
+        if self._tag(after) == "P" and self.words[after].reading.value == self.link.relation:
+            return False  # "a woman with an umbrella and a man with a dog"
         if self.link.relation in _KEEPS or self.link.list_of:
             return True
         return joined and not comma and self._tag(after) not in ("P", "V")
@@ -152,16 +199,21 @@ class Reader(Clauses):
         elif not self.verb and not self.heads:
             self.subjects = []
 
-    def _denied(self, said: Phrase) -> bool:
-        if self.negation in ("no", "none"):
-            return self.link is None or self.link.used
-        if self.negation != "not":
+    def _denied(self, listed: bool) -> bool:
+        """Whether the phrase is of what is said not to be there; ``listed`` after a comma, "and" or "or"."""
+        if not self.negation or not (self.link is None or self.link.used):
             return False
-        return self.seen or self.there or (not self.subjects and self.link is None and not self.heads)
+        if self.negation != "not" or self.seen or self.there:
+            return True
+        if listed and self.last is not None and self.last.denied:
+            return True
+        return not self.subjects and self.link is None and not self.heads
 
     def _deny(self, said: Phrase, joined: bool) -> None:
         entity = self._entity(said)
         entity.denied = True
+        if said.other:
+            entity.noun = None  # "no other people": there are some
         if said.number is not None and not said.inexact:
             self.add_count(entity, said, said.number, polarity=False)
         else:

@@ -44,6 +44,8 @@ class Link:
     denied: bool = False
     by_verb: bool = False
     used: bool = False
+    by_no: bool = False
+    """Denied by the "no" before its object ("has no hat"), which does not reach "and a red shirt"."""
     list_of: bool = False
 
 
@@ -84,10 +86,13 @@ class State:
 
     def _end_clause(self, keep_group: bool = False) -> None:
         heads = self.heads
+        negation = "" if self.there or self.seen else self.negation
         self.prior = self.subjects or heads or self.prior
         self._clear()
         if keep_group:
             self.heads, self.joined = heads, True
+            if any(entity.denied for entity in heads):
+                self.negation = negation  # "no cars or trucks are ..."
 
     def _clause_of_its_own(self) -> None:
         if self.joined or self.comma or self.verb:
@@ -102,10 +107,11 @@ class State:
         return any(entity.asked and entity.noun == noun and entity.span == (0, 0) for entity in self.entities)
 
     def antecedent(self, plural: bool) -> Entity | None:
-        """What "one" or "the other" is one of: the last plural spoken of, or the last object."""
+        """What "one" or "the other" is one of: the plural subject before, the last plural, or the last object."""
         alive = [entity for entity in self.entities if not entity.denied and entity.noun is not None]
         many = [entity for entity in alive if entity.plural]
-        return (many or alive or [None])[-1]  # type: ignore[list-item]
+        subjects = [entity for entity in self.prior if entity in many]
+        return (subjects or many or alive or [None])[-1]  # type: ignore[list-item]
 
     def meant(self, word: str) -> list[Entity]:
         """The objects a pronoun means: the topic where it fits, otherwise the last that does."""
@@ -120,7 +126,7 @@ class State:
             if len(several) > 1:
                 return several
             fits = [entity for entity in alive if entity.plural]
-            return fits[-1:] or alive[-1:]
+            return fits[-1:] or alive[-1:] or [Entity(None, plural=True, span=(0, 0))]
         if self.topic is not None and not self.topic.denied and self.topic.noun != "person":
             return [self.topic]
         fits = [entity for entity in alive if entity.noun != "person"]

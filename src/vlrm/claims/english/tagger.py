@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from vlrm.claims.english.choosing import Candidates, Word, choose
 from vlrm.claims.english.lexicon import Lexicon, Reading
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _TOKEN = re.compile(
     r"""["“”](?P<q1>[^"“”\n]{1,80})["“”]"""
     r"""|(?<![A-Za-z0-9])['‘`](?P<q2>[^'’`\n]{1,40})['’`](?![A-Za-z0-9])"""
-    r"""|(?P<nt>(?:[A-Za-z]+n['’]t|can['’]t|cannot)\b)|(?P<word>o['’]clock|[A-Za-z0-9]+(?:\.[A-Za-z0-9]+)*)"""
+    r"""|(?P<nt>(?:[A-Za-z]+n['’]t|can['’]t|cannot)\b)|(?P<word>o['’]clock|\d+:\d+|[A-Za-z0-9]+(?:\.[A-Za-z0-9]+)*)"""
     r"""|(?P<clitic>['’](?:s|re|m|ve|ll|d)?\b)|(?P<mark>[.,;:!?()&\n–—]|\s-\s)"""
 )
 _ADJECTIVE = re.compile(r"(ous|ful|less|able|ible|ish|ive|ic|like|most|y-looking|ular|ical)$")
@@ -35,6 +40,11 @@ def _candidates(text: str, lexicon: Lexicon) -> list[Candidates]:
     place = 0
     while place < len(tokens):
         kind, raw, start, end = tokens[place]
+        if lower[place] == "nobody" or lower[place : place + 2] == ["no", "one"]:
+            last = place + (lower[place] == "no")
+            found += _nobody(start, tokens[last][3], lower[last + 1 : last + 2])
+            place = last + 1
+            continue
         if kind != "word":
             found += _mark(kind, raw, start, end)
             place += 1
@@ -53,6 +63,14 @@ def _candidates(text: str, lexicon: Lexicon) -> list[Candidates]:
             found.append((_unknown(raw, lexicon), start, end, raw))
         place += max(size, 1)
     return found
+
+
+def _nobody(start: int, end: int, following: Sequence[str]) -> list[Candidates]:
+    """ "Nobody" denies a person; "nobody else" nothing that could be checked."""
+    if list(following) in (["else"], ["other"]):
+        return [((Reading("ADV", "nobody"),), start, end, "nobody")]
+    person = Reading("N", "person")
+    return [((Reading("NEG", "no"),), start, start, "no"), ((person,), start, end, "nobody")]
 
 
 def _mark(kind: str, raw: str, start: int, end: int) -> list[Candidates]:
@@ -87,6 +105,8 @@ def _unknown(  # noqa: PLR0911 - one return for each ending
     word = raw.lower()
     if raw.isdigit():
         return (Reading("NUM", word, number=int(raw) if len(raw) <= 3 else -1),)
+    if ":" in word:
+        return (Reading("ADV", word),)  # a time
     if (word.endswith("ly") or word.endswith(("ward", "wards"))) and len(word) > 4:
         return (Reading("ADV", word),)
     one, plural = lexicon.singular(word)
@@ -109,15 +129,21 @@ def _printed(words: list[Word]) -> list[Word]:
     """What follows "says" or "the word" without quotation marks, in capitals or digits, becomes a VALUE."""
     result = list(words)
     for place, word in enumerate(words):
+        ahead = place + 1
+        if ahead < len(words) and word.raw.lower() == "number" and words[ahead].tag == "NUM":
+            result[ahead] = replace(words[ahead], reading=Reading("VALUE", words[ahead].raw))
         if word.tag not in ("TEXTVERB", "TEXTNOUN"):
             continue
         for ahead in range(place + 1, min(place + 6, len(words))):
             candidate = result[ahead]
             if candidate.tag == "VALUE":
                 break
-            if _capitals(candidate.raw) or (candidate.tag == "NUM" and word.tag == "TEXTVERB"):
+            named = word.tag == "TEXTVERB" and ahead == place + 1 and candidate.raw[0].isupper()
+            if named or _capitals(candidate.raw) or (candidate.tag == "NUM" and word.tag == "TEXTVERB"):
                 last = ahead
-                while last + 1 < len(words) and _capitals(words[last + 1].raw):
+                while last + 1 < len(words) and (
+                    _capitals(words[last + 1].raw) or (named and words[last + 1].raw[0].isupper())
+                ):
                     last += 1
                 raw = " ".join(w.raw for w in words[ahead : last + 1])
                 result[ahead] = Word(Reading("VALUE", raw), candidate.start, words[last].end, raw)
