@@ -28,8 +28,7 @@ _MAX_METRICS = 1000
 class TrackingHooks:
     """Follows ``conf/*/mlflow.yml``; a missing file or ``enabled: false`` turns tracking off.
 
-    A node runs inside its round's nested run, so that what it logs itself lands there too. Nodes outside
-    the rounds
+    A node runs inside its round's nested run, so that what it logs itself lands there too. Nodes outside the rounds
     run inside the parent. MLflow is imported when the first node runs, not before.
     """
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 ClaimKind = Literal["existence", "count", "attribute", "relation", "text"]
 Verdict = Literal["supported", "contradicted", "unverifiable"]
 CLAIM_KINDS: tuple[ClaimKind, ...] = ("existence", "count", "attribute", "relation", "text")
+TRACE = 0.1
+"""Below this score an object is a trace: its label may be there; where, how many or what colour it does not say."""
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 as fractions of the image's width and height; y grows downward."""
 
@@ -51,6 +53,11 @@ class SeenObject:
     def centre(self) -> tuple[float, float]:
         x0, y0, x1, y1 = self.box
         return (x0 + x1) / 2, (y0 + y1) / 2
+
+
+def clear(objects: Sequence[SeenObject]) -> list[SeenObject]:
+    """The objects that are more than a :data:`TRACE`."""
+    return [thing for thing in objects if thing.score >= TRACE]
 
 
 def seen_objects(evidence: Sequence[Evidence]) -> list[SeenObject]:

@@ -14,6 +14,7 @@ from vlrm.experts.base import overlap
 from vlrm.experts.coco_ssd import GRAPH, PACKAGE, CocoSsd, Settings, _placed, grid_tiles
 from vlrm.experts.measured import shipped
 from vlrm.images import open_image
+from vlrm.schema import TRACE
 
 PHOTOS = Path(__file__).parents[3] / "shared/data/coco_photos"
 needs_network = pytest.mark.skipif(
@@ -41,7 +42,7 @@ def photos(truth):
 @needs_network
 @needs_photos
 def test_large_objects_are_found_where_they_are(truth, photos):
-    expert = CocoSsd(Settings(grids=(1,), confidence=0.3))
+    expert = CocoSsd(Settings(grids={1: 1.0}, confidence=0.3))
     found = looked_for = 0
     for rows, things in zip(expert.annotate(photos, [[]] * len(photos)), truth.values(), strict=True):
         for thing in things:
@@ -69,10 +70,10 @@ def test_threads_are_set_for_the_call_only_and_do_not_count(photos):
     import cv2
 
     before = cv2.getNumThreads()
-    CocoSsd(Settings(grids=(1,), threads=2)).annotate(photos[:1], [[]])
+    CocoSsd(Settings(grids={1: 1.0}, threads=2)).annotate(photos[:1], [[]])
     assert cv2.getNumThreads() == before
     assert CocoSsd(Settings(threads=2, batch=3)).fingerprint == CocoSsd().fingerprint
-    assert CocoSsd(Settings(grids=(1,))).fingerprint != CocoSsd().fingerprint
+    assert CocoSsd(Settings(grids={1: 1.0})).fingerprint != CocoSsd().fingerprint
 
 
 def test_tiles_cover_the_image_and_share_their_rims():
@@ -97,7 +98,7 @@ def test_what_a_tile_cuts_off_is_left_out_and_the_rest_is_placed():
 @needs_network
 def test_the_shipped_reliability_is_of_the_default_settings():
     measured = shipped([CocoSsd()])
-    assert measured is not None and shipped([CocoSsd(Settings(grids=(1,)))]) is None
+    assert measured is not None and shipped([CocoSsd(Settings(grids={1: 1.0}))]) is None
     rows = measured.table["labels"].values()
     assert measured.images == measured.table["images"] >= 100
     assert sum(row["support"] for row in rows) == measured.table["all"]["support"] >= 500
@@ -128,3 +129,21 @@ def test_truth_is_read_as_fractions_without_crowds(tmp_path):
     with pytest.raises(UserError, match=r"other\.json is no COCO instances file"):
         coco.read_truth(tmp_path / "other.json")
     assert len(coco.LABELS) == 80
+
+
+@needs_network
+@needs_photos
+def test_of_a_label_seen_only_faintly_the_best_trace_is_reported(photos):
+    (rows,) = CocoSsd(Settings(grids={1: 1.0})).annotate(photos[:1], [[]])
+    traces = [row.label for row in rows if row.score < TRACE]
+    assert traces and len(set(traces)) == len(traces)
+    assert not set(traces) & {row.label for row in rows if row.score >= TRACE}
+    assert min(row.score for row in rows) >= 0.01
+
+
+@needs_network
+@needs_photos
+def test_a_score_found_in_a_tile_counts_less(photos):
+    (whole,) = CocoSsd(Settings(grids={2: 1.0})).annotate(photos[:1], [[]])
+    (half,) = CocoSsd(Settings(grids={2: 0.5})).annotate(photos[:1], [[]])
+    assert half[0].label == whole[0].label and half[0].score == pytest.approx(whole[0].score / 2, abs=1e-3)

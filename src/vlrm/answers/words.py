@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+from vlrm.claims.english import PHOTOS
 from vlrm.claims.vocabulary import EMBEDDED, Vocabulary
 from vlrm.experts.measured import labels_of
 
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def words_of(experts: Sequence[Expert]) -> Vocabulary:
-    """Nouns no detector can report are not read: of them no claim could be verified."""
+    """Detectors of all of COCO's objects have answers read as free English, where other nouns are unverifiable.
+
+    With detectors of other nouns only these are read: of others no claim could be verified.
+    """
     return _words(tuple(sorted({label for expert in experts for label in labels_of(expert)})))
 
 
@@ -23,5 +27,7 @@ def words_of(experts: Sequence[Expert]) -> Vocabulary:
 def _words(labels: tuple[str, ...]) -> Vocabulary:
     if set(labels) <= set(EMBEDDED.nouns):
         return EMBEDDED
+    if set(labels) == set(PHOTOS.nouns):
+        return PHOTOS
     attributes = {name: values for name, values in EMBEDDED.attributes.items() if name != "pattern"}
     return Vocabulary(nouns={label: (label,) for label in labels}, attributes=attributes)

@@ -37,8 +37,7 @@ class ParquetTable(LocalDataset[Any, pa.Table]):
         table.save(pa.table({"source": ["candidates"], "test": ["length"], "refused": [3], "left": [7]}))
         assert table.load()["left"].to_pylist() == [7]
 
-    Both ways the columns must be the schema's: values are cast safely, a missing column or an unknown one
-    is an
+    Both ways the columns must be the schema's: values are cast safely, a missing column or an unknown one is an
     error. Equal tables give equal bytes: the file holds no times and no host.
     """
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from vlrm.claims.truth import holds, margin
 from vlrm.claims.vocabulary import EMBEDDED, OPPOSITE, Vocabulary
 from vlrm.schema import Claim, ClaimKind, ObjectPhrase, SeenObject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    import numpy as np
+    from collections.abc import Iterable, Mapping, Sequence
 
     from vlrm.claims.reliability import Example
 
@@ -27,20 +28,24 @@ def make(kind: ClaimKind, subject: ObjectPhrase, **content: Any) -> Claim:
 
 
 def calibration_claims(
-    truth: Sequence[SeenObject], rng: np.random.Generator, vocabulary: Vocabulary = EMBEDDED
+    truth: Sequence[SeenObject],
+    rng: np.random.Generator,
+    vocabulary: Vocabulary = EMBEDDED,
+    common: Mapping[str, float] | None = None,
 ) -> list[Claim]:
     """True and false claims of every kind in about equal number, worded as responses word them.
 
-    Objects are described by some of their attributes; false claims change one fact (another noun, a
-    neighbouring
-    count, another value, the opposite relation, another label), as the mistakes of models do.
+    Objects are described by some of their attributes; false claims change one fact (another noun, a neighbouring count,
+    another value, the opposite relation, another label), as the mistakes of models do. ``common``: how often each noun
+    is there; the nouns said to be there and are not are drawn so, since models invent what is usual. Without it all
+    nouns are as likely.
     """
     claims: list[Claim] = []
     nouns = list(vocabulary.nouns)
     present = sorted({thing.noun for thing in truth})
     absent = [noun for noun in nouns if noun not in present]
     claims += [make("existence", ObjectPhrase(noun)) for noun in present]
-    claims += [make("existence", ObjectPhrase(str(noun))) for noun in _some(absent, len(present), rng)]
+    claims += [make("existence", ObjectPhrase(noun)) for noun in _usual(absent, len(present), common, rng)]
     for thing in truth:
         claims += _denials(thing, rng, vocabulary)
         claims += _attributes(thing, rng, vocabulary)
@@ -68,13 +73,32 @@ def calibration_examples(
     scenes: Iterable[tuple[Sequence[SeenObject], list[SeenObject]]],
     rng: np.random.Generator,
     vocabulary: Vocabulary = EMBEDDED,
+    common: Mapping[str, float] | None = None,
 ) -> list[Example]:
     """Examples for :meth:`Reliability.fit` from (exact truth, evidence) of each calibration scene."""
     return [
         (claim, evidence, holds(claim, truth))
         for truth, evidence in scenes
-        for claim in calibration_claims(truth, rng, vocabulary)
+        for claim in calibration_claims(truth, rng, vocabulary, common)
     ]
+
+
+def how_common(truths: Iterable[Sequence[SeenObject]]) -> Counter[str]:
+    """The number of images that show each noun."""
+    return Counter(noun for truth in truths for noun in {thing.noun for thing in truth})
+
+
+def _usual(
+    nouns: Sequence[str], number: int, common: Mapping[str, float] | None, rng: np.random.Generator
+) -> list[str]:
+    if common is None:
+        return [str(noun) for noun in _some(nouns, number, rng)]
+    known = [noun for noun in nouns if common.get(noun, 0) > 0]
+    weight = np.array([common[noun] for noun in known], dtype=float)
+    drawn: Any = (
+        rng.choice(len(known), min(number, len(known)), replace=False, p=weight / weight.sum()) if known else []
+    )
+    return [known[int(i)] for i in drawn]
 
 
 def _some(options: Sequence[Any], number: int, rng: np.random.Generator) -> list[Any]:

@@ -10,12 +10,14 @@ import numpy as np
 
 from vlrm.claims.extract import extract_claims
 from vlrm.claims.rewording import Change, apply, length_kept, reword
-from vlrm.claims.truth import holds
+from vlrm.claims.truth import KIND, holds
 from vlrm.claims.vocabulary import EMBEDDED, Vocabulary
+from vlrm.schema import clear
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from vlrm.claims.occurrence import CoOccurrence
     from vlrm.claims.reliability import Reliability
     from vlrm.schema import Claim, SeenObject
 
@@ -41,6 +43,8 @@ class Edit:
     after: Claim
     attribute: str | None
     new_value: str
+    words: tuple[str, str] = ("", "")
+    """The words exchanged, where a value has several."""
 
 
 def propose(
@@ -56,18 +60,18 @@ def propose(
     balance: Balance | None = None,
     reliability: Reliability | None = None,
     limit: int | None = None,
+    likely: CoOccurrence | None = None,
+    surplus: int = SURPLUS,
 ) -> list[Edit]:
     """At most one edit for each supported claim, in random order, at most ``limit`` of them.
 
-    ``probabilities`` are the claims' chances of being true and ``objects`` the evidence. An edit is
-    returned only
-    when the edited text reads back as the same claims but the one, when the evidence contradicts that one
-    (with a
-    verdict, where ``reliability`` is given), and when the text keeps its length in tokens within 10 % or
-    one token.
-    ``balance`` is updated by the edits returned and steers the draw, so that over many calls every value is
-    said
-    about as often by chosen as by rejected responses: words alone then do not tell originals from edits.
+    ``probabilities`` are the claims' chances of being true and ``objects`` the evidence. An edit is returned only when
+    the edited text reads back as the same claims but the one, when the evidence contradicts that one (with a verdict,
+    where ``reliability`` is given), and when the text keeps its length in tokens within 10 % or one token.
+    ``balance`` is updated by the edits returned and steers the draw, so that over many calls every value is said about
+    as often by chosen as by rejected responses: words alone then do not tell originals from edits. No value (of free
+    English: no word) is said more than ``surplus`` times oftener by one side. ``likely`` prefers objects that are seen
+    together with the image's others.
     """
     balance = Counter() if balance is None else balance
     edits: list[Edit] = []
@@ -79,20 +83,53 @@ def propose(
             continue
         options = [
             change
-            for change in reword(response, claim, objects, vocabulary, question, rng)
-            if (kinds is None or change.kind in kinds) and _matched(change, claim, balance)
+            for change in reword(response, claim, clear(objects), vocabulary, question, rng)
+            if (kinds is None or change.kind in kinds) and _matched(change, claim, balance, surplus)
         ]
-        scores = [_preference(change, claim, objects, balance) + rng.gumbel() * 0.7 for change in options]
+        scores = [_preference(change, claim, objects, balance, likely) + rng.gumbel() * 0.7 for change in options]
         for place in np.argsort(scores)[::-1]:
             edit = _checked(response, claims, int(index), options[place], objects, vocabulary, question, reliability)
             if edit is not None:
                 edits.append(edit)
-                for key in _keys(edit.before, edit.kind, options[place].old_value):
+                old, new = _exchanged(options[place])
+                for key in _keys(edit.before, edit.kind, old):
                     balance[key] += 1
-                for key in _keys(edit.before, edit.kind, edit.new_value):
+                for key in _keys(edit.before, edit.kind, new):
                     balance[key] -= 1
                 break
     return edits
+
+
+def every_edit(
+    response: str,
+    claims: Sequence[Claim],
+    probabilities: Sequence[float],
+    objects: Sequence[SeenObject],
+    rng: np.random.Generator,
+    vocabulary: Vocabulary = EMBEDDED,
+    kinds: Collection[str] | None = None,
+    *,
+    question: str = "",
+    reliability: Reliability | None = None,
+    sure: float = SUPPORTED,
+) -> list[Edit]:
+    """All edits that :func:`propose` could make of a response: what :func:`vlrm.claims.matching.matched` chooses among.
+
+    Only claims of probability ``sure`` or more are edited, to what ``reliability`` gives at most 1 - ``sure``.
+    """
+    found: list[Edit] = []
+    for index, claim in enumerate(claims):
+        if probabilities[index] < sure or not holds(claim, objects):
+            continue
+        for change in reword(response, claim, clear(objects), vocabulary, question, rng):
+            if kinds is not None and change.kind not in kinds:
+                continue
+            edit = _checked(response, claims, index, change, objects, vocabulary, question, reliability)
+            if edit is None:
+                continue
+            if reliability is None or reliability.verify(edit.after, objects).probability <= 1 - sure:
+                found.append(edit)
+    return found
 
 
 def _keys(claim: Claim, kind: str, value: str) -> list[tuple[str, str, str]]:
@@ -101,22 +138,33 @@ def _keys(claim: Claim, kind: str, value: str) -> list[tuple[str, str, str]]:
     return [(name, noun, value), (name, "*", value)]
 
 
-def _matched(change: Change, claim: Claim, balance: Balance) -> bool:
+def _exchanged(change: Change) -> tuple[str, str]:
+    """What is counted as chosen and as rejected: words where they are told, otherwise values."""
+    return change.words if change.words != ("", "") else (change.old_value, change.new_value)
+
+
+def _matched(change: Change, claim: Claim, balance: Balance, surplus: int) -> bool:
     """Whether the edit leaves its two values about as often chosen as rejected.
 
     Without this a usual value (the yellow of stars) is chosen more often than it can ever be edited in.
     """
-    old, new = (_keys(claim, change.kind, value) for value in (change.old_value, change.new_value))
-    return all(balance[key] < SURPLUS for key in old) and all(balance[key] > -SURPLUS for key in new)
+    old, new = (_keys(claim, change.kind, value) for value in _exchanged(change))
+    return all(balance[key] < surplus for key in old) and all(balance[key] > -surplus for key in new)
 
 
-def _preference(change: Change, claim: Claim, objects: Sequence[SeenObject], balance: Balance) -> float:
+def _preference(
+    change: Change, claim: Claim, objects: Sequence[SeenObject], balance: Balance, likely: CoOccurrence | None
+) -> float:
     """Values said more often by chosen than by rejected responses come first, then those seen in this
     image."""
-    with_noun, overall = (balance[key] for key in _keys(claim, change.kind, change.new_value))
-    old_with_noun, old_overall = (balance[key] for key in _keys(claim, change.kind, change.old_value))
+    old, new = _exchanged(change)
+    with_noun, overall = (balance[key] for key in _keys(claim, change.kind, new))
+    old_with_noun, old_overall = (balance[key] for key in _keys(claim, change.kind, old))
     owed = float(np.clip(with_noun, -6, 6) + 0.5 * np.clip(overall, -6, 6))
     owed -= float(np.clip(old_with_noun, -6, 6) + 0.5 * np.clip(old_overall, -6, 6)) * 0.25
+    if likely is not None and change.kind == "object":
+        others = {thing.noun for thing in clear(objects)} - {claim.subject.noun or ""}
+        owed += likely.log_odds(change.new_value, others)
     around = any(value == change.new_value for o in objects for value, _ in o.attributes.values())
     # Of the kinds open to a claim (its noun or its value) none is favoured.
     return owed + (0.7 if around and change.kind != "text" else 0.0)
@@ -143,7 +191,7 @@ def _checked(
     if reliability is not None and reliability.verify(changed, objects).verdict != "contradicted":
         return None
     attribute = before.attribute if change.kind == "attribute" else None
-    return Edit(text, change.kind, index, before, changed, attribute, change.new_value)
+    return Edit(text, change.kind, index, before, changed, attribute, change.new_value, change.words)
 
 
 def _core(claim: Claim, renamed: tuple[str, str] | None = None) -> tuple[object, ...]:
@@ -154,6 +202,7 @@ def _core(claim: Claim, renamed: tuple[str, str] | None = None) -> tuple[object,
         return renamed[1] if renamed and of == renamed[0] else of
 
     about = claim.subject.attributes if claim.kind == "count" or not claim.polarity else ()
+    about = tuple(pair for pair in about if pair[0] != KIND) if renamed else about
     other = noun(claim.other.noun) if claim.other else None
     return (
         claim.kind, noun(claim.subject.noun), about, claim.attribute, claim.value, claim.count,

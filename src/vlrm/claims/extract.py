@@ -6,30 +6,29 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from vlrm.claims.drafts import Draft, Entity, finish
+from vlrm.claims.english.extract import read_english
 from vlrm.claims.lexer import Lexeme, lex, looks_printed
 from vlrm.claims.questions import Asked, read_question
 from vlrm.claims.reader import Reader
-from vlrm.claims.vocabulary import EMBEDDED, Vocabulary
+from vlrm.claims.vocabulary import EMBEDDED, NO, YES, Vocabulary
 
 if TYPE_CHECKING:
     from vlrm.schema import Claim
-
-_YES = frozenset({"yes", "yeah", "yep", "correct", "indeed", "true", "sure", "certainly", "definitely"})
-_NO = frozenset({"no", "nope", "nah", "false", "incorrect"})
 
 
 def extract_claims(response: str, question: str = "", vocabulary: Vocabulary = EMBEDDED) -> list[Claim]:
     """The claims of a response, each once, in the order of the text.
 
-    ``question`` is needed to read short answers ("No.", "Yellow.", "To the left."). Spans are character
-    offsets
-    into ``response``.
+    ``question`` is needed to read short answers ("No.", "Yellow.", "To the left."). Spans are character offsets into
+    ``response``. With :data:`vlrm.claims.english.PHOTOS` as the vocabulary free English about photos is read.
     """
     return list(_extract(response, question, vocabulary))
 
 
 @lru_cache(maxsize=65536)
 def _extract(response: str, question: str, vocabulary: Vocabulary) -> tuple[Claim, ...]:
+    if vocabulary.english:
+        return tuple(read_english(response, question))
     asked = _asked(question, vocabulary)
     lexemes = lex(response, vocabulary)
     entities = asked.entities()
@@ -57,10 +56,10 @@ def _yes_or_no(lexemes: list[Lexeme]) -> tuple[Lexeme, bool, list[Lexeme]] | Non
         return None
     word, rest = lexemes[0], lexemes[1:]
     said = word.raw.lower()
-    if said in _YES:
+    if said in YES:
         return word, True, rest
     determines = rest and rest[0].kind in ("NOUN", "ATTR", "THING", "NUM", "MOD", "ONE", "TEXTNOUN", "WORD")
-    if said in _NO and not determines:
+    if said in NO and not determines:
         return word, False, rest
     return None
 

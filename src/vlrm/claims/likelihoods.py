@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 LIMIT = 4.0
 """No family moves the log-odds by more than this."""
 SHRINK = 8.0
-"""A label's own counts weigh as much as the kind's once it was seen this often."""
+"""A label's own counts weigh as much as the kind's once it was seen this often; more where most labels are rare."""
 ATTRIBUTES = ("colour", "size", "pattern")
 
 
@@ -36,7 +36,7 @@ class Counts:
         self.labels[label][symbol][truth] += 1
         self.totals[truth] += 1
 
-    def probability(self, symbol: str, label: str, truth: bool) -> float:
+    def probability(self, symbol: str, label: str, truth: bool, shrink: float = SHRINK) -> float:
         """P(symbol | truth, label), the label's counts shrunk to the kind's."""
         known = self.symbols[symbol][truth] if symbol in self.symbols else 0.0
         general = (known + 0.5) / (self.totals[truth] + 1)
@@ -45,7 +45,7 @@ class Counts:
             return general
         total = sum(pair[truth] for pair in own.values())
         here = own[symbol][truth] if symbol in own else 0.0
-        return (here + SHRINK * general) / (total + SHRINK)
+        return (here + shrink * general) / (total + shrink)
 
     def to_dict(self) -> dict[str, Any]:
         return {"symbols": self.symbols, "labels": self.labels, "totals": self.totals}
@@ -62,7 +62,8 @@ class Counts:
 class Likelihoods:
     """Log-likelihood ratios of observed symbols, by statistics table and family."""
 
-    def __init__(self) -> None:
+    def __init__(self, shrink: float = SHRINK) -> None:
+        self.shrink = shrink
         self.counts: defaultdict[str, defaultdict[str, Counts]] = defaultdict(lambda: defaultdict(Counts))
         self._known: dict[tuple[str, str, str, str], float] = {}
 
@@ -93,17 +94,15 @@ class Likelihoods:
         if table.startswith("attribute_") and family in ATTRIBUTES and symbol != "unknown":
             true, false = self._exclusive(counts, symbol, label)
         else:
-            true, false = counts.probability(symbol, label, True), counts.probability(symbol, label, False)
+            true, false = (counts.probability(symbol, label, truth, self.shrink) for truth in (True, False))
         return max(-LIMIT, min(LIMIT, math.log(true) - math.log(false)))
 
     def _exclusive(self, counts: Counts, symbol: str, label: str) -> tuple[float, float]:
         """One categorical over the values that exclude each other.
 
-        An object has one value, so "not red" means one of the others: the likelihood of a symbol under a
-        false
-        claim is its mean over the other values, each taken from true claims of that value. The posteriors
-        of all
-        values therefore come from one confusion table and move against each other.
+        An object has one value, so "not red" means one of the others: the likelihood of a symbol under a false claim
+        is its mean over the other values, each taken from true claims of that value. The posteriors of all values
+        therefore come from one confusion table and move against each other.
         """
         values = sorted({name.partition(":")[0] for name in counts.symbols} | set(counts.labels))
         values = [value for value in values if value != "unknown"]
@@ -125,7 +124,7 @@ class Likelihoods:
             if own is None:
                 return general
             here = own[symbol][True] if symbol in own else 0.0
-            return (here + SHRINK * general) / (sum(pair[True] for pair in own.values()) + SHRINK)
+            return (here + self.shrink * general) / (sum(pair[True] for pair in own.values()) + self.shrink)
 
         rest = [given(value) for value in values if value != label]
         return given(label), sum(rest) / len(rest) if rest else given(label)
@@ -134,8 +133,8 @@ class Likelihoods:
         return {t: {f: c.to_dict() for f, c in families.items()} for t, families in self.counts.items()}
 
     @staticmethod
-    def from_dict(raw: dict[str, Any]) -> Likelihoods:
-        result = Likelihoods()
+    def from_dict(raw: dict[str, Any], shrink: float = SHRINK) -> Likelihoods:
+        result = Likelihoods(shrink)
         for table, families in raw.items():
             for family, counts in families.items():
                 result.counts[table][family] = Counts.from_dict(counts)

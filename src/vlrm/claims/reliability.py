@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vlrm.claims.likelihoods import Likelihoods
-from vlrm.claims.symbols import SILENT, Observed, observe
+from vlrm.claims.likelihoods import SHRINK, Likelihoods
+from vlrm.claims.symbols import NOTHING, SILENT, Observed, observe
+from vlrm.claims.vocabulary import EMBEDDED
 from vlrm.errors import UserError
 from vlrm.schema import Claim, SeenObject, Verdict
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-UNVERIFIABLE = math.log(4)
-"""Log-odds closer to zero than this decide nothing."""
+CERTAIN = 0.8
+"""The probability from which on a claim is supported, and one minus which it is contradicted; between, nothing is."""
 FORMAT = 1
 Example = tuple[Claim, list[SeenObject], bool]
 
@@ -35,8 +36,8 @@ class Verification:
     evidence_ids: list[str]
 
 
-def verdict_of(log_odds: float) -> Verdict:
-    if abs(log_odds) < UNVERIFIABLE:
+def verdict_of(log_odds: float, certain: float = CERTAIN) -> Verdict:
+    if abs(log_odds) < math.log(certain / (1 - certain)):
         return "unverifiable"
     return "supported" if log_odds > 0 else "contradicted"
 
@@ -50,34 +51,43 @@ class Reliability:
         likelihoods: Likelihoods,
         weights: Mapping[str, Mapping[str, float]],
         priors: Mapping[str, float],
+        certain: float = CERTAIN,
     ) -> None:
         self.likelihoods = likelihoods
         self.weights = {table: dict(families) for table, families in weights.items()}
         self.priors = dict(priors)
+        self.certain = certain
 
     @staticmethod
-    def fit(examples: Iterable[Example], priors: Mapping[str, float] | None = None) -> Reliability:
+    def fit(
+        examples: Iterable[Example],
+        priors: Mapping[str, float] | None = None,
+        certain: float = CERTAIN,
+        shrink: float = SHRINK,
+    ) -> Reliability:
         """Count symbols and fit family weights on claims whose truth is known.
 
-        ``priors`` (claim kind -> share of true claims) overrides the shares among the examples. The prior
-        goes by
-        kind only: a prior by label would write the language prior into the verdicts. Claims of negative
-        polarity
-        are counted as what they deny.
+        ``priors`` (claim kind -> share of true claims) overrides the shares among the examples. The prior goes by kind
+        only: a prior by label would write the language prior into the verdicts. Claims of negative polarity are counted
+        as what they deny.
         """
         seen: list[tuple[str, Observed, bool]] = []
         for claim, objects, truth in examples:
             seen.append((claim.kind, observe(claim, objects), truth == claim.polarity))
-        likelihoods = _counted(seen)
+        likelihoods = _counted(seen, shrink)
         shares: defaultdict[str, list[bool]] = defaultdict(list)
         for kind, _, truth in seen:
             shares[kind].append(truth)
         fitted = {kind: (sum(truths) + 1) / (len(truths) + 2) for kind, truths in shares.items()}
-        return Reliability(likelihoods, _fit_weights(seen), {**fitted, **(priors or {})})
+        return Reliability(likelihoods, _fit_weights(seen, shrink), {**fitted, **(priors or {})}, certain)
 
     def verify(self, claim: Claim, objects: Sequence[SeenObject]) -> Verification:
-        """The verdict on one claim; ``objects`` are all the objects the experts found in its image."""
-        seen = observe(claim, objects)
+        """The verdict on one claim; ``objects`` are all the objects the experts found in its image.
+
+        A noun (not of the embedded world) that no calibration knew and no expert has reported here is open: from
+        silence about it nothing follows, and the claim is left to its prior.
+        """
+        seen = observe(claim, objects) if self._heard_of(claim, objects) else NOTHING
         sign = 1.0 if claim.polarity else -1.0
         weights = self.weights.get(_weighting(seen), {})
         families = {
@@ -87,7 +97,21 @@ class Reliability:
         prior = self.priors.get(claim.kind, 0.5)
         log_odds = sign * math.log(prior / (1 - prior)) + sum(families.values())
         probability = 1 / (1 + math.exp(-log_odds))
-        return Verification(probability, verdict_of(log_odds), families, seen.evidence_ids)
+        return Verification(probability, verdict_of(log_odds, self.certain), families, seen.evidence_ids)
+
+    def _heard_of(self, claim: Claim, objects: Sequence[SeenObject]) -> bool:
+        nouns = {
+            phrase.noun for phrase in (claim.subject, claim.other) if phrase is not None and phrase.noun is not None
+        }
+        unlisted = {noun for noun in nouns if noun not in EMBEDDED.nouns}
+        if not unlisted:
+            return True
+        calibrated = self.likelihoods.counts["existence"]["detector"].labels if self._calibrated else {}
+        return all(noun in calibrated or any(o.noun == noun for o in objects) for noun in unlisted)
+
+    @property
+    def _calibrated(self) -> bool:
+        return "existence" in self.likelihoods.counts and "detector" in self.likelihoods.counts["existence"]
 
     def to_json(self) -> dict[str, Any]:
         """Everything :meth:`from_json` needs, as plain JSON values."""
@@ -95,6 +119,8 @@ class Reliability:
             "format": FORMAT,
             "weights": self.weights,
             "priors": self.priors,
+            "certain": self.certain,
+            "shrink": self.likelihoods.shrink,
             "likelihoods": self.likelihoods.to_dict(),
         }
 
@@ -102,7 +128,12 @@ class Reliability:
     def from_json(raw: Mapping[str, Any]) -> Reliability:
         if raw["format"] != FORMAT:
             raise ValueError(f"format {raw['format']}")
-        return Reliability(Likelihoods.from_dict(raw["likelihoods"]), raw["weights"], raw["priors"])
+        return Reliability(
+            Likelihoods.from_dict(raw["likelihoods"], raw.get("shrink", SHRINK)),
+            raw["weights"],
+            raw["priors"],
+            raw.get("certain", CERTAIN),
+        )
 
     def save(self, path: Path) -> None:
         path.write_text(json.dumps(self.to_json(), sort_keys=True, indent=1), encoding="utf-8")
@@ -125,29 +156,28 @@ class Reliability:
 def _weighting(observed: Observed) -> str:
     """The group of claims whose family weights are fitted together.
 
-    Where the detector is silent no other family speaks, so its silence is weighed apart: beside an
-    attribute's
-    own expert a box's score adds little, but its absence decides.
+    Where the detector is silent no other family speaks, so its silence is weighed apart: beside an attribute's own
+    expert a box's score adds little, but its absence decides.
     """
     silent = observed.symbols.get("detector", ("", ""))[0] == SILENT
     return f"{observed.table}:silent" if silent else observed.table
 
 
-def _counted(seen: Iterable[tuple[str, Observed, bool]]) -> Likelihoods:
-    likelihoods = Likelihoods()
+def _counted(seen: Iterable[tuple[str, Observed, bool]], shrink: float) -> Likelihoods:
+    likelihoods = Likelihoods(shrink)
     for _, observed, truth in seen:
         likelihoods.add(observed, truth)
     return likelihoods
 
 
-def _fit_weights(seen: Sequence[tuple[str, Observed, bool]]) -> dict[str, dict[str, float]]:
+def _fit_weights(seen: Sequence[tuple[str, Observed, bool]], shrink: float) -> dict[str, dict[str, float]]:
     """Weights in [0, 1] by logistic regression on ratios that were counted on the other half of the examples.
 
     A weight below one says that a family repeats what others say already. Tables too small to fit keep one.
     """
     from sklearn.linear_model import LogisticRegression
 
-    halves = [_counted(seen[1::2]), _counted(seen[0::2])]
+    halves = [_counted(seen[1::2], shrink), _counted(seen[0::2], shrink)]
     rows: defaultdict[str, list[dict[str, float]]] = defaultdict(list)
     truths: defaultdict[str, list[bool]] = defaultdict(list)
     for place, (_, observed, truth) in enumerate(seen):

@@ -38,6 +38,8 @@ class Change(NamedTuple):
     new_value: str
     flips: bool = False
     """Turns a yes into a no, or the other way round."""
+    words: tuple[str, str] = ("", "")
+    """The words exchanged, where they and not the values must be said equally often (a value has several)."""
 
 
 def apply(text: str, replacements: Sequence[Replacement]) -> str:
@@ -47,9 +49,15 @@ def apply(text: str, replacements: Sequence[Replacement]) -> str:
         text = text[:start] + fitted + text[end:]
         article = re.search(r"\b([Aa])n? $", text[:start])
         if article is not None and fitted:
-            an = "n" if fitted[0].lower() in "aeiou" else ""
+            an = "n" if takes_an(fitted) else ""
             text = text[: article.start(1) + 1] + an + " " + text[start:]
     return text
+
+
+def takes_an(words: str) -> bool:
+    """Whether "an" stands before these words: a vowel that is spoken as one ("an hour", "a unicorn")."""
+    first = words.lower()
+    return (first[:1] in "aeiou" and not re.match(r"(uni|use|uti|eu|one\b|once)", first)) or first.startswith("hour")
 
 
 def length_kept(before: str, after: str) -> bool:
@@ -68,9 +76,13 @@ def reword(  # noqa: PLR0911 - one return for each kind of claim
 ) -> list[Change]:
     """Every way this module knows to say something else in place of a claim; truth is for the caller to
     check."""
+    if vocabulary.english:
+        from vlrm.claims.english.rewording import reword_english
+
+        return reword_english(text, claim, objects, vocabulary, question)
     said = text[slice(*claim.span_value)]
     if re.match(r"(yes|no)\b", text, re.IGNORECASE):
-        flipped = list(_flip(text, claim, question))
+        flipped = list(flips(text, claim, question))
         if flipped or said.lower() in ("yes", "no"):
             return flipped
     if not claim.polarity or said.lower() in ("yes", "no"):
@@ -83,7 +95,7 @@ def reword(  # noqa: PLR0911 - one return for each kind of claim
         return list(_attributes(claim, said, vocabulary, rng))
     if claim.kind == "relation":
         return list(_relations(claim, said))
-    return list(_labels(claim, said, objects, vocabulary))
+    return list(labels(claim, said, objects, vocabulary))
 
 
 def _same_slot(surfaces: Sequence[str], said: str, rng: np.random.Generator) -> str | None:
@@ -193,7 +205,7 @@ def _relations(claim: Claim, said: str) -> Iterator[Change]:
         yield Change("relation", [(*claim.span_value, words)], claim.relation, OPPOSITE[claim.relation])
 
 
-def _labels(claim: Claim, said: str, objects: Sequence[SeenObject], vocabulary: Vocabulary) -> Iterator[Change]:
+def labels(claim: Claim, said: str, objects: Sequence[SeenObject], vocabulary: Vocabulary) -> Iterator[Change]:
     """Labels of the same length first: a change of form would give the edit away."""
     value = normal_text(claim.value or "")
     free = [x for x in vocabulary.labels if x != value and not any(matches(o, "text", x) for o in objects)]
@@ -203,7 +215,7 @@ def _labels(claim: Claim, said: str, objects: Sequence[SeenObject], vocabulary: 
         yield Change("text", [(*claim.span_value, other.lower() if said.islower() else other)], value, other)
 
 
-def _flip(text: str, claim: Claim, question: str) -> Iterator[Change]:
+def flips(text: str, claim: Claim, question: str) -> Iterator[Change]:
     """ "Yes, there is a red star." <-> "No, there is no red star.", and the bare answers."""
     answer = re.match(r"(yes|no)\b", text, re.IGNORECASE)
     if answer is None or not question:

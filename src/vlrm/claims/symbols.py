@@ -6,8 +6,8 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from vlrm.claims.truth import bound, counted, margin, matches, normal_text
-from vlrm.schema import Claim, ObjectPhrase, SeenObject
+from vlrm.claims.truth import GEOMETRIC, KIND, bound, counted, margin, matches, normal_text
+from vlrm.schema import TRACE, Claim, ObjectPhrase, SeenObject, clear
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 SCORE_EDGES = (0.3, 0.5, 0.7, 0.85, 0.95)
 MARGIN_EDGES = (-0.12, -0.06, -0.04, -0.02, 0.0, 0.02, 0.04, 0.06, 0.08, 0.12, 0.2)
 """Fractions of the side; close to the .04 where a relation begins to hold the bins are narrow."""
+PRESENCE_EDGES = (0.02, 0.05, TRACE, 0.15, 0.2, *SCORE_EDGES)
+"""Where the question is only whether something is there, faint sightings count, and how faint they are: above
+:data:`TRACE` as doubtful objects, below as traces that tell a missed object from none."""
 SILENT = "no"
 
 
@@ -28,14 +31,24 @@ class Observed:
     evidence_ids: list[str] = field(default_factory=list)
 
 
+NOTHING = Observed("open", {})
+"""What is observed of a claim that no expert can speak about."""
+
+
 def score_bin(score: float) -> str:
     return str(bisect_right(SCORE_EDGES, score))
 
 
 def observe(claim: Claim, objects: Sequence[SeenObject]) -> Observed:
-    """The symbols for what the claim speaks of, whatever its polarity."""
+    """The symbols for what the claim speaks of, whatever its polarity.
+
+    None at all, so that no verdict follows, of a relation that boxes do not decide ("holding").
+    """
+    if claim.kind == "relation" and claim.relation not in GEOMETRIC:
+        return NOTHING
     if claim.kind == "existence":
         return _existence(claim, objects)
+    objects = clear(objects)
     if claim.kind == "count":
         return _count(claim, objects)
     if claim.kind == "attribute":
@@ -48,14 +61,19 @@ def observe(claim: Claim, objects: Sequence[SeenObject]) -> Observed:
 def _existence(claim: Claim, objects: Sequence[SeenObject]) -> Observed:
     phrase = ObjectPhrase(claim.subject.noun) if claim.polarity else claim.subject
     noun = phrase.noun or ""
-    candidates = [o for o in objects if phrase.noun is None or o.noun == phrase.noun]
+    # Traces bear on whether the noun is there at all, and on nothing narrower.
+    least = TRACE if phrase.attributes or phrase.noun is None else 0.0
+    candidates = [o for o in objects if (phrase.noun is None or o.noun == phrase.noun) and o.score >= least]
     if not candidates:
         return Observed("existence" if not phrase.attributes else "existence_of", {"detector": (SILENT, noun)})
     best = max(candidates, key=lambda o: (sum(matches(o, a, v) for a, v in phrase.attributes), o.score))
+    if not phrase.attributes:
+        cited = [best.evidence_id] if best.score >= TRACE else []
+        return Observed("existence", {"detector": (str(bisect_right(PRESENCE_EDGES, best.score)), noun)}, cited)
     symbols = {"detector": (score_bin(best.score), noun)}
     for name, value in phrase.attributes:
         symbols[name] = (_relative(best, name, value), value)
-    return Observed("existence_of" if phrase.attributes else "existence", symbols, [best.evidence_id])
+    return Observed("existence_of", symbols, [best.evidence_id])
 
 
 def _relative(thing: SeenObject, name: str, value: str) -> str:
@@ -75,6 +93,9 @@ def _count(claim: Claim, objects: Sequence[SeenObject]) -> Observed:
     # The noun alone is the label: how well it is counted hangs on how well it is detected.
     symbols = {"detector": (f"{off:+d}:{weakest}", phrase.noun or "")}
     for name, value in phrase.attributes:
+        if name == KIND:
+            symbols[name] = (f"{off:+d}:unknown", value)
+            continue
         scores = [o.attributes[name][1] for o in kin if name in o.attributes]
         symbols[name] = (f"{off:+d}:{score_bin(min(scores))}" if scores else f"{off:+d}:unknown", value)
     return Observed("count_of" if phrase.attributes else "count", symbols, [o.evidence_id for o in found])

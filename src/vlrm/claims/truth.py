@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vlrm.schema import Claim, ObjectPhrase, SeenObject
+from vlrm.claims.vocabulary import OPPOSITE
+from vlrm.schema import Claim, ObjectPhrase, SeenObject, clear
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
 MARGIN = 0.04
 """Centres closer than this fraction of the image side along an axis stand in neither relation of that
 axis."""
+
+KIND = "kind"
+"""The attribute of a phrase that names some of a noun's objects only: "puppy" of dogs, "man" of persons."""
+GEOMETRIC = frozenset(OPPOSITE)
+"""The relations that boxes decide."""
 
 
 def same_text(a: str, b: str) -> bool:
@@ -27,15 +33,15 @@ def matches(thing: SeenObject, attribute: str, value: str) -> bool:
     """Whether an object is known to have this value."""
     known = thing.attributes.get(attribute)
     if known is None:
-        return False
+        # No expert tells a man from a woman: which kind of its noun an object is counts only where somebody knows.
+        return attribute == KIND
     return same_text(known[0], value) if attribute == "text" else known[0] == value
 
 
 def bind(phrase: ObjectPhrase, objects: Sequence[SeenObject]) -> SeenObject | None:
     """The object of the phrase's noun that matches most of its attributes.
 
-    Ties go to the higher score, then to reading order (top to bottom, left to right). None when no object
-    has the
+    Ties go to the higher score, then to reading order (top to bottom, left to right). None when no object has the
     noun; a phrase without a noun ranges over all objects.
     """
     best: SeenObject | None = None
@@ -85,7 +91,7 @@ def margin(relation: str, subject: SeenObject, other: SeenObject) -> float:
 
 
 def states(claim: Claim, objects: Sequence[SeenObject]) -> bool:
-    """Whether what the claim speaks of is so, before its polarity."""
+    """Whether what the claim speaks of is so, before its polarity; of a relation that boxes do not decide: no."""
     if claim.kind == "existence":
         phrase = claim.subject if not claim.polarity else ObjectPhrase(claim.subject.noun)
         return bool(counted(phrase, objects))
@@ -95,10 +101,12 @@ def states(claim: Claim, objects: Sequence[SeenObject]) -> bool:
     if subject is None:
         return False
     if claim.kind == "relation":
+        if claim.relation not in GEOMETRIC:
+            return False
         return other is not None and margin(claim.relation or "", subject, other) >= MARGIN
     return matches(subject, "text" if claim.kind == "text" else claim.attribute or "", claim.value or "")
 
 
 def holds(claim: Claim, objects: Sequence[SeenObject]) -> bool:
     """Whether the claim is true of these objects (exact truth, or evidence taken at its word)."""
-    return states(claim, objects) == claim.polarity
+    return states(claim, clear(objects)) == claim.polarity

@@ -23,6 +23,9 @@ class Word(NamedTuple):
     """For numbers: the number. For attributes: 1 when the words follow the noun ("with stripes")."""
 
 
+YES = frozenset({"yes", "yeah", "yep", "correct", "indeed", "true", "sure", "certainly", "definitely"})
+NO = frozenset({"no", "nope", "nah", "false", "incorrect"})
+"""Words that answer a question by themselves, with :data:`YES`."""
 NUMBER_WORDS = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
 )  # fmt: skip
@@ -116,6 +119,8 @@ class Vocabulary:
     things: tuple[str, ...] = ("object", "thing", "item", "shape", "figure")
     unsaid: frozenset[str] = field(default_factory=frozenset)
     """Values that people seldom say, which edits therefore avoid."""
+    english: bool = False
+    """Texts are read as free English about photos (:mod:`vlrm.claims.english`), not as answers about scenes."""
 
     def values(self, attribute: str) -> tuple[str, ...]:
         return tuple(self.attributes[attribute])

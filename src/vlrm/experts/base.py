@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from vlrm.schema import Evidence
+from vlrm.schema import TRACE, Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,8 +83,8 @@ def attribute(name: str, value: str, score: float, thing: Evidence, expert: Expe
 
 
 def objects(rows: Sequence[Evidence]) -> list[Evidence]:
-    """The rows that report an object, in their order."""
-    return [row for row in rows if row.kind == "object"]
+    """The rows that report an object, in their order; traces are none to describe."""
+    return [row for row in rows if row.kind == "object" and row.score >= TRACE]
 
 
 def crop(pixels: np.ndarray, box: Box) -> np.ndarray:

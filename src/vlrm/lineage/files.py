@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary sibling of ``path``; on success it takes the place of ``path``, on an error it goes.
 
-    Works for files and folders. A file is replaced in one step. A folder cannot be: the old one is moved
-    aside
-    first, so a kill in between leaves no folder, never half a folder.
+    Works for files and folders. A file is replaced in one step. A folder cannot be: the old one is moved aside first,
+    so a kill in between leaves no folder, never half a folder.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     new, old = (path.with_name(f".{path.name}.{os.getpid()}.{kind}") for kind in ("new", "old"))

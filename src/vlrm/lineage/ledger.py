@@ -104,8 +104,7 @@ class Ledger:
             self._write(stage.folder)
 
     def seal(self, whole: Mapping[str, set[str]]) -> None:
-        """Seal each round of ``whole`` (folder -> names of its stages) whose stages are all done, each
-        from the
+        """Seal each round of ``whole`` (folder -> names of its stages) whose stages are all done, each from the
         others' present results."""
         entries = [entry for m in self.manifests.values() for entry in m["stages"].values()]
         present = {name: sha for entry in entries for name, sha in entry["outputs"].items()}

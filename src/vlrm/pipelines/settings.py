@@ -6,6 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from vlrm.claims.likelihoods import SHRINK
+from vlrm.claims.reliability import CERTAIN
 from vlrm.policy.local import Sampling
 
 
@@ -26,6 +28,15 @@ class World(BaseModel):
         "prior_conforming": 0.2,
         "unseen_combination": 0.15,
     }
+
+
+class Verdicts(BaseModel):
+    """How the measured reliability of experts becomes verdicts (:mod:`vlrm.claims.reliability`)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    certain: float = Field(CERTAIN, gt=0.5, lt=1)
+    shrink: float = Field(SHRINK, gt=0)
 
 
 class Policy(BaseModel):

@@ -20,10 +20,8 @@ Unit = list[dict[str, Any]]
 def spend(accepted: Sequence[dict[str, Any]], rule: Rule, rng: np.random.Generator) -> set[str]:
     """Ids of the pairs to keep, at most ``rule.budget``.
 
-    Quads get their share first, then pairs of candidates theirs, as far as there are any; what is left goes
-    to all.
-    Within each, ``rule.hard_share`` goes to hard pairs (the reward model is wrong or unsure), the rest to
-    random
+    Quads get their share first, then pairs of candidates theirs, as far as there are any; what is left goes to all.
+    Within each, ``rule.hard_share`` goes to hard pairs (the reward model is wrong or unsure), the rest to random
     ones.
     """
     quads: defaultdict[str, Unit] = defaultdict(list)

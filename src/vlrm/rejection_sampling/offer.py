@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 OFFERED = PAIRS.append(pa.field("chosen_lowest", pa.float64())).append(pa.field("rejected_lowest", pa.float64()))
-"""PAIRS and what the rule needs beside it: the least probable claim of the chosen side, and the least
-probable
-claim that only the rejected side makes (1 where there is none)."""
+"""PAIRS and what the rule needs beside it: the least probable claim of the chosen side, and the least probable claim
+that only the rejected side makes (1 where there is none)."""
 SEVEREST = 2.0
 
 

@@ -55,8 +55,7 @@ def calibrate_tau(
 ) -> float:
     """The smallest threshold whose error bound on calibration pairs is at most ``alpha``.
 
-    ``default`` is returned where fewer than ``min_pairs`` pairs are given, or where no threshold meets the
-    bound.
+    ``default`` is returned where fewer than ``min_pairs`` pairs are given, or where no threshold meets the bound.
     Below one half the sides would be the other way round, so no threshold lies there.
     """
     scores = np.asarray(q_plus, dtype=float)

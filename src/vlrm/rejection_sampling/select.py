@@ -61,13 +61,10 @@ def select_pairs(
 ) -> Selection:
     """Apply the rule to offered pairs (:data:`vlrm.rejection_sampling.offer.OFFERED`).
 
-    ``reward_margin``: reward of chosen minus rejected by pair id, from a temperature-scaled reward model
-    that never
-    trained on the pair's image; it vetoes and says what is hard, it never relabels. ``text_margin``: the
-    same from
-    a text-only model, for the weights. ``kept_texts``: pairs kept before, of which no near duplicate is
-    kept. The
-    same input and seed give the same result, whatever the order of the rows.
+    ``reward_margin``: reward of chosen minus rejected by pair id, from a temperature-scaled reward model that never
+    trained on the pair's image; it vetoes and says what is hard, it never relabels. ``text_margin``: the same from a
+    text-only model, for the weights. ``kept_texts``: pairs kept before, of which no near duplicate is kept. The same
+    input and seed give the same result, whatever the order of the rows.
     """
     rows: list[dict[str, Any]] = sorted(offered.to_pylist(), key=lambda row: row["pair_id"])
     for row in rows:

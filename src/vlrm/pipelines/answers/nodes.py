@@ -14,7 +14,7 @@ from vlrm.answers.bringing import bring_answers
 from vlrm.answers.finding import find_response
 from vlrm.answers.verifying import score_answers, verify_answers
 from vlrm.answers.words import words_of
-from vlrm.claims.calibration import calibration_examples
+from vlrm.claims.calibration import calibration_examples, how_common
 from vlrm.claims.reliability import Reliability
 from vlrm.errors import UserError
 from vlrm.experts.annotate import annotate, annotate_parts
@@ -25,7 +25,7 @@ from vlrm.experts.label_table import label_table
 from vlrm.experts.measured import Measured, detectors, labels_of, needs_measuring, read_measured, shipped
 from vlrm.images import open_image, relative_path, store
 from vlrm.pipelines.groundwork.nodes import calibrate_experts
-from vlrm.pipelines.settings import World, image_store
+from vlrm.pipelines.settings import Verdicts, World, image_store
 from vlrm.progress import track
 from vlrm.schema import seen_objects
 from vlrm.user_files import image_folder, inside, read_responses
@@ -97,7 +97,9 @@ def score(answers: pa.Table, claims: pa.Table) -> pa.Table:
     return score_answers(answers, claims)
 
 
-def measure_experts(images: str | None, truth: str | None, experts: list[ExpertConfig], data: str) -> dict[str, Any]:
+def measure_experts(
+    images: str | None, truth: str | None, experts: list[ExpertConfig], verdicts: Verdicts, data: str
+) -> dict[str, Any]:
     """How reliable the experts are on images whose objects are known, as :class:`Measured`."""
     if images is None or truth is None:
         raise UserError("experts are measured against truth: give --params images=FOLDER,truth=INSTANCES.json.")
@@ -108,16 +110,18 @@ def measure_experts(images: str | None, truth: str | None, experts: list[ExpertC
     known = read_truth(Path(str(truth)).expanduser())
     found = _annotated(sorted(known), Path(str(images)).expanduser(), built, data)
     pairs = [(known[name], rows) for name, rows in zip(sorted(known), found, strict=True)]
+    shown = [[thing for thing in real if thing.noun in labels] for real, _ in pairs]
     examples = calibration_examples(
-        [([thing for thing in real if thing.noun in labels], seen_objects(rows)) for real, rows in pairs],
+        [(real, seen_objects(rows)) for real, (_, rows) in zip(shown, pairs, strict=True)],
         np.random.default_rng(SEED),
         words_of(built),
+        how_common(shown),
     )
     return Measured(
         detectors=detectors(built),
         images=len(pairs),
         table=label_table([rows for _, rows in pairs], [real for real, _ in pairs], labels),
-        verification=Reliability.fit(examples).to_json(),
+        verification=Reliability.fit(examples, certain=verdicts.certain, shrink=verdicts.shrink).to_json(),
     ).model_dump(mode="json")
 
 

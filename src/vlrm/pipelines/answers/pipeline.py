@@ -56,7 +56,7 @@ def measuring() -> Pipeline:
         [
             node(
                 measure_experts,
-                ["params:images", "params:truth", "params:experts", "params:data"],
+                ["params:images", "params:truth", "params:experts", "params:verdicts", "params:data"],
                 "expert_reliability",
                 name="measure_experts",
             )

@@ -1,0 +1,196 @@
+"""Who does what, and what is where: verbs, prepositions, predicates and pronouns of a clause."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vlrm.claims.english.state import Link, State
+
+if TYPE_CHECKING:
+    from vlrm.claims.drafts import Entity
+    from vlrm.claims.english.choosing import Word
+
+PLACES = frozenset({"next to", "near", "in front of", "behind", "left of", "right of", "between"})
+"""After "on the table" these say where the subject is, not where the table is."""
+SUPPORTS = frozenset({"on", "in", "at"})
+_OBJECTS = frozenset({"DET", "NUM", "N", "OPEN", "ATTR", "ADJ"})
+
+
+class Clauses(State):
+    """The part of a reading that relates objects; :class:`vlrm.claims.english.reader.Reader` feeds it."""
+
+    def _tag(self, place: int) -> str:
+        return self.words[place].tag if 0 <= place < len(self.words) else "STOP"
+
+    # Verbs and places
+
+    def _new_predicate(self, place: int) -> None:
+        """A finite verb is not denied by the "not" of the verb before: "is not on a leash and is running"."""
+        while self._tag(place - 1) == "ADV":
+            place -= 1
+        helped = self._tag(place - 1) in ("NEG", "AUX", "HEDGE")
+        if self.negation == "not" and (self.verb or self.acting) and not (helped or self.there or self.seen):
+            self.negation = ""
+
+    def _be(self, word: Word, place: int) -> None:
+        self._new_predicate(place)
+        if self.there and not self.relative:
+            return
+        if not self.relative:
+            if self.last is not None and (self.heads or self.pronouned):
+                self.subjects = self.heads or self.subjects
+            elif self.inverted:
+                return
+        self.verb = self.copula = True
+        self.link = None
+        self.relative = False
+
+    def _verb(self, word: Word, place: int) -> None:
+        form = word.reading.form
+        if form == "s":
+            self._new_predicate(place)
+        subjects = self._doers(word, place)
+        self.link = None
+        self.copula = False
+        if not subjects and not self.heads and self.inverted:
+            return
+        if form in ("s", "base") or self._tag(place - 1) in ("BE", "ADV") or not self.heads:
+            self.verb = True
+        if subjects and not self.there:
+            self.subjects = subjects
+        acts_on = word.reading.value and (not word.reading.attribute or self._tag(place + 1) in _OBJECTS)
+        if word.reading.attribute and subjects and not acts_on:
+            for subject in subjects:
+                self.describe(subject, "state", word.reading.attribute, word, subject.span[0], word.end)
+        self.acting = subjects
+        if acts_on:
+            self.link = Link(
+                word.reading.value, subjects, word.start, word.end, denied=bool(self.negation), by_verb=True
+            )
+            if not subjects:
+                self.link = None
+
+    def _doers(self, word: Word, place: int) -> list[Entity]:  # noqa: PLR0911 - one return for each place of a verb
+        """Who does what a verb says: the clause's subject, or the phrase a participle stands beside."""
+        if self.relative:
+            self.relative = False
+            return self.subjects
+        before = self._tag(place - 1)
+        while before in ("ADV", "NEG") and place > 1:
+            place -= 1
+            before = self._tag(place - 1)
+        if self.pronouned and self.subjects and not self.there:
+            return self.subjects
+        if before in ("BE", "AUX", "HEDGE") and (self.subjects or self.heads) and not self.there:
+            return self.subjects if self.copula and self.subjects else self.heads
+        if word.reading.form in ("s", "base"):
+            return self.heads or self.subjects
+        if before in ("COMMA", "AND", "BUT", "V", "P"):
+            return self.acting or self.subjects or self.heads or self.prior
+        if self.last is not None and self.last in self.heads:
+            return self.listed if self.last in self.listed and self.last.noun == "person" else [self.last]
+        if self.last is not None and not self.animate(self.last):
+            alive = [entity for entity in [*self.heads, *self.objects] if self.animate(entity)]
+            if alive and word.reading.form == "ing":
+                return alive[-1:]
+        return [self.last] if self.last is not None else self.heads
+
+    def _relate_from(self, word: Word, relation: str, place: int, denied: bool = False) -> None:
+        subjects = self._placed(relation, place)
+        unheld = relation == "with" and not subjects
+        if self._tag(place - 1) in ("SCENE", "ABSTRACT") and (unheld or (self.heads and not self.verb)):
+            self.link = None  # "a picture on the wall", "a game on the field", "a scene with a bus": of no object
+            return
+        if self.labelling is not None and self.text_noun:
+            subjects = []
+        self.link = Link(relation, subjects, word.start, word.end, denied=denied or bool(self.negation and self.verb))
+        self.copula = False
+
+    def _placed(self, relation: str, place: int) -> list[Entity]:  # noqa: PLR0911 - one return for each place
+        """Of what a preposition says where it is."""
+        before = place - 1
+        while self._tag(before) in ("ADV", "ADJ", "NEG") and before >= 0:
+            before -= 1
+        tag = self._tag(before)
+        if tag in ("BE", "V", "ATTR", "AUX", "HEDGE") and not self.there:
+            return self.acting if tag == "V" and self.acting else self.subjects or self.heads
+        if tag == "V":
+            return self.acting or self.heads
+        if self.last is None:
+            return []
+        if self._tag(place - 1) == "NEG" and self.subjects:
+            return self.subjects  # "on the couch, not on the floor"
+        body = [w.raw.lower() for w in self.words[place + 1 : place + 4]]
+        if any(w in self.lexicon.words["body"] for w in body) and relation == "in":
+            return [self.last]
+        moved = self._placed_by(self.link, relation, place)
+        if moved:
+            return moved
+        if tag == "STOP" and not self.heads:
+            return []
+        return [self.last]
+
+    def _placed_by(self, earlier: Link | None, relation: str, place: int) -> list[Entity]:
+        """The subjects of the relation before, where the preposition after its object is of them too."""
+        if earlier is None or not earlier.subjects or self.last is None or self.last not in self.objects:
+            return []
+        worn = (self.last.noun or "").split(" ")[-1] in self.lexicon.words["worn"]
+        alive = [subject for subject in earlier.subjects if self.animate(subject)]
+        if relation == "with":
+            own = not self.animate(self.last) and self._own(place, earlier.by_verb)
+            return alive if own else []
+        further = relation in PLACES and (earlier.relation in SUPPORTS | {"along"} or self._tag(place - 1) == "COMMA")
+        acted = earlier.by_verb and relation in SUPPORTS | PLACES and earlier.relation != "looking at"
+        return earlier.subjects if worn or further or acted else []
+
+    def _own(self, place: int, acting: bool) -> bool:
+        """Whether the words after "with" say whose it is: "hits the ball with his racket".
+
+        Where nothing is acted on, also "runs across the grass with a ball in its mouth".
+        """
+        ahead = place + 1
+        while self._tag(ahead) in ("DET", "NUM", "ATTR", "ADJ", "N", "OPEN") or (
+            not acting and self._tag(ahead) == "P"
+        ):
+            if self.words[ahead].reading.value == "poss":
+                return True
+            ahead += 1
+        return False
+
+    def _predicate(self, word: Word, place: int) -> None:
+        """An attribute outside a noun phrase: predicate ("is red"), apposition, "with stripes", short answer."""
+        if self.link is not None and not self.link.used and self.link.relation == "with":
+            self.link = None
+        subjects = self.subjects if self.verb and self.subjects else [self.last] if self.last is not None else []
+        if word.reading.number == 1 and self.last is not None and not self.copula:
+            subjects = [self.last]
+        if self.there and self.last is not None:
+            subjects = [self.last]
+        if not subjects and self.topic is not None and self.topic.asked:
+            subjects = [self.topic]
+        for subject in subjects:
+            if self.counting is not None and self.counting.subject.noun == subject.noun and not subject.denied:
+                self.counting.subject.attributes.setdefault(word.reading.attribute, word.reading.value)
+                self.counting.end = max(self.counting.end, word.end)
+            elif subject.denied:
+                subject.attributes.setdefault(word.reading.attribute, word.reading.value)
+            else:
+                self.describe(subject, word.reading.attribute, word.reading.value, word, subject.span[0], word.end)
+                if not self.negation:
+                    subject.attributes.setdefault(word.reading.attribute, word.reading.value)
+        self.acting = subjects
+
+    def _pronoun(self, word: Word, place: int) -> None:
+        known = self.meant(word.raw.lower())
+        if self.link is not None and self.link.subjects:
+            others = [entity for entity in known if entity not in self.link.subjects]
+            if others:
+                self.relate(self.link, others[0], word.end)
+            self.link = None
+            return
+        if self.verb and self.subjects and not self.joined:
+            return
+        self._clause_of_its_own()
+        self.subjects = self.heads = list(known)
+        self.last = known[0] if known else None
+        self.pronouned = True

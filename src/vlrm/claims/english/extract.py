@@ -1,0 +1,64 @@
+"""Claims of free English about photos, with the question that short answers need."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vlrm.claims.drafts import Draft, finish
+from vlrm.claims.english.lexicon import LEXICON, Lexicon
+from vlrm.claims.english.questions import Asked, read_question, short_answer
+from vlrm.claims.english.reader import Reader
+from vlrm.claims.english.tagger import Word, tag
+from vlrm.claims.vocabulary import NO, YES
+
+if TYPE_CHECKING:
+    from vlrm.schema import Claim
+
+
+def read_english(response: str, question: str = "", lexicon: Lexicon = LEXICON) -> list[Claim]:
+    """The claims of a response about a photo, each once, in the order of the text.
+
+    Spans are character offsets into ``response``.
+    """
+    asked = read_question(question, lexicon) if question else Asked()
+    words = tag(response, lexicon)
+    drafts: list[Draft] = []
+    answer = _yes_or_no(words)
+    entities = asked.fresh_entities()
+    if answer is not None:
+        word, polarity, words = answer
+        drafts += asked.answered(word.start, word.end, polarity, entities)
+    drafts += Reader(response, lexicon, entities, asked.kind).read(words)
+    if answer is None and asked.open_kind:
+        drafts = short_answer(asked, entities, words, drafts, response, lexicon)
+    return finish([draft for draft in drafts if _sayable(draft)])
+
+
+def _sayable(draft: Draft) -> bool:
+    """Nothing is claimed of what the text never names ("she", "one"), except its label."""
+    if draft.kind == "relation" and (draft.subject.noun is None or draft.other is None or draft.other.noun is None):
+        return False
+    return draft.kind == "text" or draft.subject.noun is not None
+
+
+def _yes_or_no(words: list[Word]) -> tuple[Word, bool, list[Word]] | None:
+    """A leading "Yes" or "No" that is an answer and not the determiner of "no dog"."""
+    if not words:
+        return None
+    said = words[0].raw.lower()
+    if said in YES:
+        return words[0], True, words[1:]
+    determines = len(words) > 1 and words[1].tag in (
+        "N",
+        "OPEN",
+        "ATTR",
+        "ADJ",
+        "NUM",
+        "OTHER",
+        "SCENE",
+        "ABSTRACT",
+        "V",
+    )
+    if said in NO and not determines:
+        return words[0], False, words[1:]
+    return None
