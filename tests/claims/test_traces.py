@@ -68,6 +68,16 @@ def test_how_sure_a_verdict_must_be_is_kept_with_the_reliability(fitted: Reliabi
     assert surer.verify(DOG, []).verdict == "unverifiable"
 
 
+def test_of_what_is_not_there_no_number_is_there(fitted: Reliability) -> None:
+    two = make("count", ObjectPhrase("dog"), count=2)
+    assert fitted.verify(two, []) == fitted.verify(DOG, [])
+    assert (
+        fitted.verify(make("count", ObjectPhrase("dog", (("kind", "puppy"),)), count=2), []).verdict == "contradicted"
+    )
+    assert fitted.verify(two, [seen("dog", 0.9)]).verdict == "unverifiable"  # counts were never measured here
+    assert fitted.verify(make("count", ObjectPhrase("dog"), count=0), []).verdict == "unverifiable"
+
+
 def test_absent_objects_are_drawn_as_they_are_common() -> None:
     truths = [[seen("person", 1), seen("dog", 1)]] * 30 + [[seen("person", 1)]] * 50 + [[seen("cat", 1)]] * 20
     common = how_common(truths)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from vlrm.claims.likelihoods import SHRINK, Likelihoods
 from vlrm.claims.symbols import NOTHING, SILENT, Observed, observe
 from vlrm.claims.vocabulary import EMBEDDED
 from vlrm.errors import UserError
-from vlrm.schema import Claim, SeenObject, Verdict
+from vlrm.schema import Claim, ObjectPhrase, SeenObject, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -85,8 +85,17 @@ class Reliability:
         """The verdict on one claim; ``objects`` are all the objects the experts found in its image.
 
         A noun (not of the embedded world) that no calibration knew and no expert has reported here is open: from
-        silence about it nothing follows, and the claim is left to its prior.
+        silence about it nothing follows, and the claim is left to its prior. A number of things is never likelier than
+        that there is one: where counts decide nothing, "three elephants" is as false as "an elephant".
         """
+        found = self._weighed(claim, objects)
+        if claim.kind == "count" and claim.polarity and claim.count and found.verdict == "unverifiable":
+            noun = ObjectPhrase(claim.subject.noun)
+            there = self._weighed(replace(claim, kind="existence", subject=noun, count=None), objects)
+            return there if there.verdict == "contradicted" else found
+        return found
+
+    def _weighed(self, claim: Claim, objects: Sequence[SeenObject]) -> Verification:
         seen = observe(claim, objects) if self._heard_of(claim, objects) else NOTHING
         sign = 1.0 if claim.polarity else -1.0
         weights = self.weights.get(_weighting(seen), {})
