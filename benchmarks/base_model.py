@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import tempfile
 from collections import defaultdict
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from measured_on import commit, machine, versions
 from vlrm import chat
 from vlrm.claims.extract import extract_claims
 from vlrm.claims.truth import holds
@@ -116,7 +116,7 @@ def main() -> None:
         judged = judge(vlm, shown, Sampling(temperature=given.temperature, max_new_tokens=CRITIQUE_TOKENS))
     result = {
         "benchmark": "base_model", "scenes": given.scenes, "temperature": given.temperature, **said, **judged,
-        "machine": platform.machine(), "torch": torch.__version__,
+        "machine": machine(), "versions": versions(("vlrm", "torch", "transformers")), "commit": commit(),
     }  # fmt: skip
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(json.dumps(result, indent=2, sort_keys=True) + "\n")

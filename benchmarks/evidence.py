@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import sys
 import time
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+
+from measured_on import commit, machine, versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +36,7 @@ VERSIONED = (
     "ultralytics-opencv-headless",
     "rapidocr",
 )
-sys.path += [str(ROOT / "tests" / "claims"), str(ROOT / "benchmarks")]
+sys.path.append(str(ROOT / "tests" / "claims"))
 
 
 def claims() -> dict[str, Any]:
@@ -131,16 +130,6 @@ def show(figures: dict[str, Any], console: Console) -> None:
         console.print(table)
 
 
-def versions() -> dict[str, str]:
-    found = {}
-    for name in VERSIONED:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="*", choices=list(PARTS), default=list(PARTS), help="what is measured")
@@ -160,8 +149,8 @@ def main() -> None:
     console = Console(highlight=False, soft_wrap=True)
     show(figures, console)
     result = {
-        "benchmark": "evidence", "figures": figures, "cpu_seconds": seconds, "versions": versions(),
-        "machine": {"platform": platform.platform(), "python": platform.python_version(), "cpus": os.cpu_count()},
+        "benchmark": "evidence", "figures": figures, "cpu_seconds": seconds, "versions": versions(VERSIONED),
+        "machine": machine(), "commit": commit(),
     }  # fmt: skip
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(result, indent=2, sort_keys=True) + "\n")

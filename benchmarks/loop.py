@@ -12,12 +12,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +25,7 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
+from measured_on import commit, machine, versions
 from vlrm.ablation.arms import ARMS
 from vlrm.ablation.compare import Ablations, compare, measure
 from vlrm.ablation.labels import label_rounds, pairs_of_arms
@@ -207,33 +206,6 @@ def costs(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     return found
 
 
-def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
-    info = Path("/proc/cpuinfo")
-    models = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-    return {
-        "cpu": models[0] if models else platform.processor(),
-        "cores": os.cpu_count(),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "system": platform.platform(),
-    }
-
-
-def versions() -> dict[str, str]:
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in VERSIONED}
-
-
-def commit() -> str | None:
-    def git(*words: str) -> str:
-        command = ["git", "-C", str(ROOT), *words]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--", "src", "kernels") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
 def show(found: SeedFigures, arms: Ablations | None, result: dict[str, Any], console: Console) -> None:
     table = Table(title=f"The loop over {found.seeds} seeds, report split, % (95 % interval)", title_justify="left")
     table.add_column("figure")
@@ -297,7 +269,7 @@ def main() -> None:
     found, arms = loop_figures(arguments), ablation_figures(arguments)
     result = {
         "benchmark": "loop", "env": arguments.env or "base", "params": arguments.params, "jobs": arguments.jobs,
-        "machine": machine(), "versions": versions(), "commit": commit(),
+        "machine": machine(), "versions": versions(VERSIONED), "commit": commit(),
         "loop": found.model_dump(), "goals": [one.model_dump() for one in goals_reached(found)],
         "best_of_n": [one.model_dump() for one in best_of_n_figures(arguments)],
         "ablations": arms.model_dump() if arms else None,

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from vlrm.claims.reliability import Example
 
 ABSENT_SHARE = 0.35
-"""Share of the false attribute, relation and text claims, and of the true denials, whose object is not
-there."""
+"""Share of the false attribute, relation and text claims, and of the true denials, whose object is not there."""
 
 
 def make(kind: ClaimKind, subject: ObjectPhrase, **content: Any) -> Claim:
@@ -95,10 +94,10 @@ def _usual(
         return [str(noun) for noun in _some(nouns, number, rng)]
     known = [noun for noun in nouns if common.get(noun, 0) > 0]
     weight = np.array([common[noun] for noun in known], dtype=float)
-    drawn: Any = (
-        rng.choice(len(known), min(number, len(known)), replace=False, p=weight / weight.sum()) if known else []
-    )
-    return [known[int(i)] for i in drawn]
+    if not known:
+        return []
+    drawn = rng.choice(len(known), min(number, len(known)), replace=False, p=weight / weight.sum())
+    return [known[i] for i in drawn]
 
 
 def _some(options: Sequence[Any], number: int, rng: np.random.Generator) -> list[Any]:

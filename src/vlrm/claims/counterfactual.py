@@ -17,7 +17,6 @@ from vlrm.schema import clear
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from vlrm.claims.occurrence import CoOccurrence
     from vlrm.claims.reliability import Reliability
     from vlrm.schema import Claim, SeenObject
 
@@ -60,8 +59,6 @@ def propose(
     balance: Balance | None = None,
     reliability: Reliability | None = None,
     limit: int | None = None,
-    likely: CoOccurrence | None = None,
-    surplus: int = SURPLUS,
 ) -> list[Edit]:
     """At most one edit for each supported claim, in random order, at most ``limit`` of them.
 
@@ -69,9 +66,7 @@ def propose(
     the edited text reads back as the same claims but the one, when the evidence contradicts that one (with a verdict,
     where ``reliability`` is given), and when the text keeps its length in tokens within 10 % or one token.
     ``balance`` is updated by the edits returned and steers the draw, so that over many calls every value is said about
-    as often by chosen as by rejected responses: words alone then do not tell originals from edits. No value (of free
-    English: no word) is said more than ``surplus`` times oftener by one side. ``likely`` prefers objects that are seen
-    together with the image's others.
+    as often by chosen as by rejected responses: words alone then do not tell originals from edits.
     """
     balance = Counter() if balance is None else balance
     edits: list[Edit] = []
@@ -84,9 +79,9 @@ def propose(
         options = [
             change
             for change in reword(response, claim, clear(objects), vocabulary, question, rng)
-            if (kinds is None or change.kind in kinds) and _matched(change, claim, balance, surplus)
+            if (kinds is None or change.kind in kinds) and _matched(change, claim, balance)
         ]
-        scores = [_preference(change, claim, objects, balance, likely) + rng.gumbel() * 0.7 for change in options]
+        scores = [_preference(change, claim, objects, balance) + rng.gumbel() * 0.7 for change in options]
         for place in np.argsort(scores)[::-1]:
             edit = _checked(response, claims, int(index), options[place], objects, vocabulary, question, reliability)
             if edit is not None:
@@ -143,18 +138,16 @@ def _exchanged(change: Change) -> tuple[str, str]:
     return change.words if change.words != ("", "") else (change.old_value, change.new_value)
 
 
-def _matched(change: Change, claim: Claim, balance: Balance, surplus: int) -> bool:
+def _matched(change: Change, claim: Claim, balance: Balance) -> bool:
     """Whether the edit leaves its two values about as often chosen as rejected.
 
     Without this a usual value (the yellow of stars) is chosen more often than it can ever be edited in.
     """
     old, new = (_keys(claim, change.kind, value) for value in _exchanged(change))
-    return all(balance[key] < surplus for key in old) and all(balance[key] > -surplus for key in new)
+    return all(balance[key] < SURPLUS for key in old) and all(balance[key] > -SURPLUS for key in new)
 
 
-def _preference(
-    change: Change, claim: Claim, objects: Sequence[SeenObject], balance: Balance, likely: CoOccurrence | None
-) -> float:
+def _preference(change: Change, claim: Claim, objects: Sequence[SeenObject], balance: Balance) -> float:
     """Values said more often by chosen than by rejected responses come first, then those seen in this
     image."""
     old, new = _exchanged(change)
@@ -162,9 +155,6 @@ def _preference(
     old_with_noun, old_overall = (balance[key] for key in _keys(claim, change.kind, old))
     owed = float(np.clip(with_noun, -6, 6) + 0.5 * np.clip(overall, -6, 6))
     owed -= float(np.clip(old_with_noun, -6, 6) + 0.5 * np.clip(old_overall, -6, 6)) * 0.25
-    if likely is not None and change.kind == "object":
-        others = {thing.noun for thing in clear(objects)} - {claim.subject.noun or ""}
-        owed += likely.log_odds(change.new_value, others)
     around = any(value == change.new_value for o in objects for value, _ in o.attributes.values())
     # Of the kinds open to a claim (its noun or its value) none is favoured.
     return owed + (0.7 if around and change.kind != "text" else 0.0)
