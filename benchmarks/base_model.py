@@ -27,7 +27,8 @@ from vlrm.claims.extract import extract_claims
 from vlrm.claims.truth import holds
 from vlrm.critiques import grammar
 from vlrm.embedded.corpus import mutate
-from vlrm.policy.local import Request, Sampling, generate, row_seed
+from vlrm.policy.local import generate
+from vlrm.policy.protocol import Request, Sampling, row_seed
 from vlrm.prompts import store_scene
 from vlrm.reward.model import ModelConfig, RewardModel
 from vlrm.reward.model import Row as Scored

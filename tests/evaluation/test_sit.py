@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections import Counter
 
 from vlrm.evaluation.sit import images_under, sit
-from vlrm.policy.local import Sampling
+from vlrm.policy.protocol import Sampling
 from vlrm.reward.model import ModelConfig, RewardModel
 
 

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from vlrm import chat
-from vlrm.policy.local import Request, Sampling, generate, row_seed
+from vlrm.policy.local import generate
+from vlrm.policy.protocol import Request, Sampling, row_seed
 from vlrm.vlm import Conversation
 
 

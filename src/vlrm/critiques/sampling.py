@@ -8,17 +8,17 @@ import pyarrow as pa
 
 from vlrm import chat
 from vlrm.critiques import grammar
-from vlrm.policy.local import Request, Sampling, generate, row_seed
+from vlrm.policy.protocol import Request, Sampling, Writer, row_seed
 from vlrm.progress import say
 from vlrm.schema import CRITIQUES, SeenObject
-from vlrm.vlm import Conversation, Vlm
+from vlrm.vlm import Conversation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
 def sample_critiques(
-    vlm: Vlm,
+    writer: Writer,
     responses: Sequence[Mapping[str, Any]],
     samples: int,
     sampling: Sampling,
@@ -51,7 +51,7 @@ def sample_critiques(
         done += count
         say(f"critique {done} of {len(requests)}")
 
-    texts = generate(vlm, requests, sampling, progress)
+    texts = writer.write(requests, sampling, progress)
     for row, text in zip(rows, texts, strict=True):
         cited = len(evidence.get(row["image_sha256"], ())) if evidence is not None else None
         found = grammar.parse(text, cited)

@@ -13,7 +13,8 @@ import pyarrow as pa
 from vlrm.critiques import grammar
 from vlrm.evaluation.bootstrap import image_clusters
 from vlrm.evaluation.outcomes import PLAIN
-from vlrm.policy.local import Sampling, generate
+from vlrm.policy.local import generate
+from vlrm.policy.protocol import Sampling
 from vlrm.reward.model import RewardModel, Row
 from vlrm.reward.scoring import critique_requests, score
 from vlrm.schema import SCORES

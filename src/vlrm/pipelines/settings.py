@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from vlrm.claims.likelihoods import SHRINK
 from vlrm.claims.reliability import CERTAIN
-from vlrm.policy.local import Sampling
+from vlrm.policy.protocol import Sampling
 
 
 class World(BaseModel):

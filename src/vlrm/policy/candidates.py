@@ -5,13 +5,13 @@ from __future__ import annotations
 import pyarrow as pa
 
 from vlrm import chat
-from vlrm.policy.local import Request, Sampling, generate, row_seed
+from vlrm.policy.protocol import Request, Sampling, Writer, row_seed
 from vlrm.progress import say
 from vlrm.schema import RESPONSES
-from vlrm.vlm import Conversation, Vlm
+from vlrm.vlm import Conversation
 
 
-def sample_candidates(vlm: Vlm, prompts: pa.Table, number: int, sampling: Sampling, seed: int) -> pa.Table:
+def sample_candidates(writer: Writer, prompts: pa.Table, number: int, sampling: Sampling, seed: int) -> pa.Table:
     """RESPONSES with source ``sampled``: ``number`` per prompt, in the prompts' order."""
     rows, requests = [], []
     for prompt in prompts.to_pylist():
@@ -30,5 +30,5 @@ def sample_candidates(vlm: Vlm, prompts: pa.Table, number: int, sampling: Sampli
         done += count
         say(f"candidate {done} of {len(requests)}")
 
-    texts = generate(vlm, requests, sampling, progress)
+    texts = writer.write(requests, sampling, progress)
     return pa.Table.from_pylist([row | {"text": text} for row, text in zip(rows, texts, strict=True)], RESPONSES)

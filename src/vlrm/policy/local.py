@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from transformers import LogitsProcessor, LogitsProcessorList
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from vlrm.vlm import Conversation, Vlm
-
-
-class Sampling(BaseModel):
-    """How texts are drawn: ``temperature`` 0 takes the likeliest token; ``top_p`` keeps the smallest such nucleus."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    temperature: float = Field(default=1.0, ge=0)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    max_new_tokens: int = Field(default=64, ge=1)
-    batch_size: int = Field(default=128, ge=1)
-
-
-@dataclass(frozen=True)
-class Request:
-    """One text to be written: a conversation whose next turn is the assistant's, and the seed of its sample."""
-
-    conversation: Conversation
-    seed: int
-
-
-def row_seed(*parts: object) -> int:
-    """A seed from what a row is, so that the same row draws the same sample in every run."""
-    digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
-    return int.from_bytes(digest[:7], "big")
+    from vlrm.policy.protocol import Request, Sampling
+    from vlrm.vlm import Vlm
 
 
 class _SeededGumbel(LogitsProcessor):
@@ -86,3 +59,15 @@ def generate(
         if progress is not None:
             progress(len(part))
     return written
+
+
+class LocalWriter:
+    """A loaded model as a policy."""
+
+    def __init__(self, vlm: Vlm) -> None:
+        self.vlm = vlm
+
+    def write(
+        self, requests: Sequence[Request], sampling: Sampling, progress: Callable[[int], None] | None = None
+    ) -> list[str]:
+        return generate(self.vlm, requests, sampling, progress)

@@ -12,7 +12,8 @@ from PIL import Image
 from vlrm import chat
 from vlrm.critiques import grammar
 from vlrm.images import open_image
-from vlrm.policy.local import Request, Sampling, generate, row_seed
+from vlrm.policy.local import generate
+from vlrm.policy.protocol import Request, Sampling, row_seed
 from vlrm.reward.critic import load_critic
 from vlrm.reward.model import RewardModel, Row
 from vlrm.vlm import Conversation, Vlm

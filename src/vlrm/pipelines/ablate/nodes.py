@@ -29,7 +29,8 @@ from vlrm.pipelines.evaluation.nodes import part
 from vlrm.pipelines.rejection_sampling.nodes import reward_margins
 from vlrm.pipelines.rm_training.nodes import critic_examples
 from vlrm.pipelines.settings import Critiques, Policy, image_store
-from vlrm.policy.local import row_seed
+from vlrm.policy.local import LocalWriter
+from vlrm.policy.protocol import row_seed
 from vlrm.progress import say
 from vlrm.prompts import scenes_by_image
 from vlrm.rejection_sampling.offer import offer_pairs
@@ -144,7 +145,8 @@ def criticise_rest(
     rest.sort(key=lambda row: row["response_id"])
     vlm = Vlm.load(policy.base, image_store(data))
     load_critic(vlm, critic)
-    return pa.concat_tables([known, sample_critiques(vlm, rest, critiques.on_policy, critiques.sampling, seed)])
+    writer = LocalWriter(vlm)
+    return pa.concat_tables([known, sample_critiques(writer, rest, critiques.on_policy, critiques.sampling, seed)])
 
 
 def learn(

@@ -15,7 +15,8 @@ from vlrm.counterfactuals import CounterfactualSettings, edit_candidates
 from vlrm.critiques.sampling import sample_critiques
 from vlrm.pipelines.settings import Critiques, Policy, image_store
 from vlrm.policy.candidates import sample_candidates
-from vlrm.policy.local import row_seed
+from vlrm.policy.local import LocalWriter
+from vlrm.policy.protocol import row_seed
 from vlrm.prompts import scenes_by_image, store_scene
 from vlrm.reward.critic import load_critic
 from vlrm.vlm import Vlm
@@ -24,7 +25,7 @@ from vlrm.vlm import Vlm
 def sample(prompts: pa.Table, policy: Policy, seed: int, data: str) -> pa.Table:
     """K candidates per prompt from the frozen base policy."""
     vlm = Vlm.load(policy.base, image_store(data))
-    return sample_candidates(vlm, prompts, policy.candidates, policy.sampling, seed)
+    return sample_candidates(LocalWriter(vlm), prompts, policy.candidates, policy.sampling, seed)
 
 
 def verify(responses: pa.Table, prompts: pa.Table, evidence: pa.Table, reliability: dict[str, Any]) -> pa.Table:
@@ -87,4 +88,6 @@ def criticise(
         if row["source"] != "quad" and (row["prompt_id"], row["text"]) not in seen:
             seen.add((row["prompt_id"], row["text"]))
             rows.append(row | {"question": asked[row["prompt_id"]]})
-    return sample_critiques(vlm, rows, critiques.samples, critiques.sampling, seed, objects_by_image(evidence))
+    return sample_critiques(
+        LocalWriter(vlm), rows, critiques.samples, critiques.sampling, seed, objects_by_image(evidence)
+    )

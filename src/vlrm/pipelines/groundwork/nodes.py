@@ -24,7 +24,7 @@ from vlrm.experts.calibration import reliability_report
 from vlrm.experts.config import ExpertConfig, build_experts
 from vlrm.pipelines.rm_training.nodes import SavedCritic
 from vlrm.pipelines.settings import Policy, World, image_store
-from vlrm.policy.local import row_seed
+from vlrm.policy.protocol import row_seed
 from vlrm.progress import say, track
 from vlrm.prompts import scenes_by_image, store_scene
 from vlrm.rejection_sampling.rule import Rule, calibrate_tau

@@ -22,7 +22,7 @@ from vlrm.images import open_image
 from vlrm.pipelines.expert_annotation.nodes import annotate
 from vlrm.pipelines.groundwork.nodes import CALIBRATION_SEED
 from vlrm.pipelines.settings import Policy, image_store
-from vlrm.policy.local import row_seed
+from vlrm.policy.protocol import row_seed
 from vlrm.progress import track
 from vlrm.prompts import deal
 from vlrm.rejection_sampling.rule import Rule

@@ -11,7 +11,8 @@ import pyarrow as pa
 from vlrm.critiques.sampling import sample_critiques
 from vlrm.errors import UserError
 from vlrm.pipelines.settings import Critiques, Policy, image_store
-from vlrm.policy.local import row_seed
+from vlrm.policy.local import LocalWriter
+from vlrm.policy.protocol import row_seed
 from vlrm.progress import say
 from vlrm.reward.critic import CriticExample, CriticTraining, load_critic, save_critic, train_critic
 from vlrm.reward.model import RewardModel
@@ -69,7 +70,7 @@ def criticise_on_policy(
                 "response_id": row[f"{side}_id"], "image_sha256": row["image_sha256"],
                 "question": row["question"], "text": row[side],
             }  # fmt: skip
-    return sample_critiques(vlm, list(rows.values()), critiques.on_policy, critiques.sampling, seed)
+    return sample_critiques(LocalWriter(vlm), list(rows.values()), critiques.on_policy, critiques.sampling, seed)
 
 
 def learn_to_reward(
