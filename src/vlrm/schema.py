@@ -225,9 +225,11 @@ PAIRS = _schema(
     weight=F,
     margin=F,
     reward_margin=F,
+    twin_id=S,
     refused=S,
 )
-"""``source``: candidates or counterfactual. ``refused``: null when accepted, else the first test that failed."""
+"""``source``: candidates or counterfactual. ``twin_id``: the pair with which one of unequal length is kept (the
+longer side is right in one of the two), null elsewhere. ``refused``: null when accepted, else the first test that failed."""
 WATERFALL = _schema(source=S, test=S, refused=I, left=I)
 EXAM = _schema(
     item_id=S,

@@ -49,6 +49,7 @@ def at_random(offered: pa.Table, rule: Rule, reward_margin: Mapping[str, float],
             "weight": 1.0,
             "margin": rule.margin_scale * leaning[i]["severity"],
             "reward_margin": reward_margin.get(leaning[i]["pair_id"]),
+            "twin_id": None,
             "refused": None,
         }
         for i in sorted(drawn)

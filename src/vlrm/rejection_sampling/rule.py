@@ -28,12 +28,17 @@ class Rule(BaseModel):
     veto_unless: float = Field(0.99, ge=0, le=1, description="evidence this sure is not vetoed")
     length_low: float = Field(0.8, gt=0)
     length_high: float = Field(1.25, gt=0)
+    length_twins: bool = Field(True, description="keep others by twos, the longer side right in one of them")
+    length_widest: float = Field(2.5, gt=1, description="twins' sides differ in length by at most this factor")
     budget: int = Field(1000, gt=0, description="pairs a round keeps at most")
     least: int = Field(8, ge=1, description="a round that keeps fewer pairs ends: they are too few to learn from")
     hard_share: float = Field(0.5, ge=0, le=1)
     hard_below: float = Field(1.0, description="reward margins below this are hard; negative ones are wrong")
     quad_share: float = Field(0.5, ge=0, le=1)
     candidates_share: float = Field(0.3, ge=0, le=1, description="least share of pairs nobody edited")
+    target_mix: dict[str, float] = Field(
+        {}, description="largest share of the budget by claim kind, as long as other kinds can fill it"
+    )
     margin_scale: float = Field(0.25, ge=0)
 
 

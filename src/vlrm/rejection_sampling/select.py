@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from vlrm.rejection_sampling.budget import spend
 from vlrm.rejection_sampling.checks import checks
+from vlrm.rejection_sampling.length_twins import drop_lone_twins, match_lengths
 from vlrm.schema import PAIRS, WATERFALL
 
 if TYPE_CHECKING:
@@ -70,8 +71,12 @@ def select_pairs(
     for row in rows:
         row["reward_margin"] = (reward_margin or {}).get(row["pair_id"])
         row["refused"] = _first_failed(row, rule, tau)
+        row["twin_id"] = None
+    if rule.length_twins:
+        match_lengths(rows, rule)
     _drop_duplicates(rows, kept_texts)
     _drop_broken_quads(rows)
+    drop_lone_twins(rows)
     rng = np.random.default_rng(seed)
     keep = spend([row for row in rows if row["refused"] is None], rule, rng)
     for row in rows:
