@@ -229,7 +229,7 @@ PAIRS = _schema(
     refused=S,
 )
 """``source``: candidates or counterfactual. ``twin_id``: the pair with which one of unequal length is kept (the
-longer side is right in one of the two), null elsewhere. ``refused``: null when accepted, else the first test that failed."""
+longer side is right in one of the two), null elsewhere. ``refused``: null when accepted, else the first failed test."""
 WATERFALL = _schema(source=S, test=S, refused=I, left=I)
 EXAM = _schema(
     item_id=S,

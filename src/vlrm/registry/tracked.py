@@ -156,6 +156,15 @@ def _experts(report: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
+def _hallucinated(rates: pa.Table) -> dict[str, float]:
+    """The share of claims that evidence contradicts, in all candidates and in both sides of kept pairs."""
+    counts: dict[str, list[int]] = {}
+    for row in rates.select(["where", "said", "false"]).to_pylist():
+        said = counts.setdefault(row["where"], [0, 0])
+        said[0], said[1] = said[0] + row["said"], said[1] + row["false"]
+    return {f"hallucinated claims/{where}": false / said for where, (said, false) in counts.items()}
+
+
 def _training(summary: Mapping[str, Any]) -> dict[str, list[tuple[int, float]]]:
     steps = summary["steps"]
     return {f"training/{name}": [(s["step"], float(s[name])) for s in steps] for name in ("loss", "accuracy")}
@@ -164,6 +173,8 @@ def _training(summary: Mapping[str, Any]) -> dict[str, list[tuple[int, float]]]:
 _COUNTS: dict[str, Callable[[Any], dict[str, float]]] = {
     "waterfall": _pairs,
     "summary_critiques": partial(numbers, prefix="critique targets/"),
+    "summary_shortcuts": partial(numbers, prefix="kept pairs/"),
+    "label_rates": _hallucinated,
     "summary_readout": partial(numbers, prefix="readouts on gate/"),
     "summary_experts": _experts,
 }

@@ -37,6 +37,7 @@ from vlrm.pipelines.evaluation.nodes import part
 from vlrm.pipelines.settings import Critiques, image_store
 from vlrm.registry.release import release
 from vlrm.registry.settle import challenge
+from vlrm.rejection_sampling.notes import kept_pairs_notes
 from vlrm.reward.scoring import Scorer
 
 
@@ -114,9 +115,13 @@ def report(
     data: str,
     *tables: Any,
 ) -> tuple[str, dict[str, Any]]:
-    """The HTML report and iterate.json; ``tables``: metrics of rounds 0..R, their scores, then waterfalls of 1..R."""
-    rounds = (len(tables) - 2) // 3 + 1
-    metrics, scores, waterfalls = tables[:rounds], tables[rounds : 2 * rounds], tables[2 * rounds :]
+    """The HTML report and iterate.json.
+
+    ``tables``: metrics of rounds 0..R, their scores; then of rounds 1..R waterfalls, shortcuts and label rates.
+    """
+    rounds = (len(tables) - 2) // 5 + 1
+    metrics, scores, kept = tables[:rounds], tables[rounds : 2 * rounds], tables[2 * rounds :]
+    waterfalls, shortcuts, rates = (kept[i * (rounds - 1) : (i + 1) * (rounds - 1)] for i in range(3))
     outcomes = [part(exam, table, "report") for table in scores]
     reports = [
         _round_report(number, outcomes[number], metrics[number], waterfalls[number - 1] if number else None)
@@ -138,6 +143,7 @@ def report(
         notes=[
             f"{'Promoted' if promotion['promote'] else 'Not promoted'}: {'; '.join(promotion['reasons'])}.",
             *(own_images_notes(own) if by_evidence else ()),
+            *kept_pairs_notes(shortcuts, rates),
         ],
     )
     summary = summary_json(reports, page.seconds or 0.0, page.peak_memory_mb or 0.0, page.champion, by_evidence)

@@ -12,9 +12,11 @@ from vlrm.critiques.selection import as_target, select_critiques
 from vlrm.errors import UserError
 from vlrm.pipelines.settings import Policy, image_store
 from vlrm.progress import say
+from vlrm.rejection_sampling.amplification import label_rates
 from vlrm.rejection_sampling.offer import offer_pairs
 from vlrm.rejection_sampling.rule import Rule
 from vlrm.rejection_sampling.select import select_pairs, shortage
+from vlrm.rejection_sampling.shortcuts import find_shortcuts
 from vlrm.rejection_sampling.text_only import cross_fitted_margins
 from vlrm.reward.model import RewardModel, Row
 from vlrm.reward.scoring import score
@@ -79,6 +81,16 @@ def reward_margins(model: RewardModel, pairs: pa.Table) -> dict[str, float]:
     of = dict(zip(distinct, rewards, strict=True))
     margins = np.array([of[side] for side in sides]).reshape(-1, 2)
     return {row["pair_id"]: float(a - b) for row, (a, b) in zip(rows, margins, strict=True)}
+
+
+def check_kept(
+    kept: pa.Table, candidates: pa.Table, candidate_claims: pa.Table, edit_claims: pa.Table, seed: int
+) -> tuple[dict[str, Any], pa.Table]:
+    """Whether the kept pairs can be told apart without looking, and how often each label is hallucinated."""
+    rates = label_rates(
+        pa.concat_tables([candidate_claims, edit_claims]), set(candidates["response_id"].to_pylist()), kept
+    )
+    return find_shortcuts(kept, seed).model_dump(), rates
 
 
 def choose_critiques(

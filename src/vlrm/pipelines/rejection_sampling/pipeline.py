@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from vlrm.pipelines.rejection_sampling.nodes import choose_critiques, offer, select
+from vlrm.pipelines.rejection_sampling.nodes import check_kept, choose_critiques, offer, select
 
 
 def create_pipeline(number: int, previous_model: str) -> Pipeline:
@@ -22,6 +22,12 @@ def create_pipeline(number: int, previous_model: str) -> Pipeline:
                  "params:data"],
                 [f"pairs_{number:02d}", "pairs_judged", "audit", "waterfall"],
                 name="select_pairs",
+            ),
+            node(
+                check_kept,
+                [f"pairs_{number:02d}", "candidates", "candidate_claims", "edit_claims", "params:seed"],
+                ["summary_shortcuts", "label_rates"],
+                name="check_kept_pairs",
             ),
             node(
                 choose_critiques,

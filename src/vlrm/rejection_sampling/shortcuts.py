@@ -1,0 +1,89 @@
+"""Whether kept pairs can be told apart without looking, by words or length alone; weighted as they are learned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from pydantic import BaseModel, ConfigDict
+
+from vlrm.evaluation.baselines import length_margin, text_only_margin
+from vlrm.evaluation.bootstrap import DRAWS, Floats, Resampler, image_clusters, interval
+from vlrm.evaluation.figures import Figure
+from vlrm.evaluation.outcomes import credit
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BLIND = (0.45, 0.55)
+"""A set that language cannot tell apart: two-sided, since a judge that is reliably wrong reads the words too."""
+
+
+class Shortcuts(BaseModel):
+    """What the kept pairs of a round are made of, and how far words or length alone order them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pairs: int
+    text_only: Figure | None
+    """Weighted share that a 1-2-gram classifier orders rightly, out of fold by image; None below five images."""
+    shorter: Figure | None
+    """Weighted share in which the shorter side is the better one, a tie one half."""
+    quad_share: float
+    candidates_share: float
+    wrong_before_share: float | None
+    """Pairs that the reward model before had the other way round; None without one."""
+    effective_pairs: float
+    """(sum of weights) squared over the sum of their squares: how many pairs of equal weight these are worth."""
+    kinds: dict[str, int]
+    warnings: list[str]
+
+
+def find_shortcuts(kept: pa.Table, seed: int = 0, draws: int = DRAWS) -> Shortcuts:
+    """Measure one round's kept PAIRS; intervals are bootstrapped by image, the images of a quad together."""
+    frame = pl.DataFrame(kept)
+    clusters = image_clusters(frame)
+    weight = frame["weight"].fill_null(1.0).to_numpy()
+    resampler = Resampler(clusters, draws, seed)
+    text = weighted(credit(text_only_margin(frame, clusters, seed)), weight, resampler)
+    shorter = weighted(credit(length_margin(frame)), weight, resampler)
+    known = frame["reward_margin"].drop_nulls()
+    return Shortcuts(
+        pairs=len(frame),
+        text_only=text,
+        shorter=shorter,
+        quad_share=_share(frame["quad_id"].is_not_null()),
+        candidates_share=_share(frame["source"] == "candidates"),
+        wrong_before_share=_share(known < 0) if len(known) else None,
+        effective_pairs=float(weight.sum() ** 2 / np.square(weight).sum()) if len(frame) else 0.0,
+        kinds={str(kind): int(number) for kind, number in frame.group_by("kind").len().sort("kind").iter_rows()},
+        warnings=_warnings(text, shorter),
+    )
+
+
+def weighted(right: Floats, weight: Floats, resampler: Resampler) -> Figure | None:
+    """Weighted mean of ``right`` (NaN: left out) with the percentile interval of paired draws."""
+    inside = np.isfinite(right)
+    if not inside.any():
+        return None
+    top, bottom = np.where(inside, right * weight, np.nan), np.where(inside, weight, np.nan)
+    value = float(np.nansum(top) / np.nansum(bottom))
+    return interval(value, resampler.draws_of_mean(top) / resampler.draws_of_mean(bottom), int(inside.sum()))
+
+
+def _share(rows: pl.Series) -> float:
+    return float(rows.mean() or 0.0)  # type: ignore[arg-type]
+
+
+def _warnings(text: Figure | None, shorter: Figure | None) -> list[str]:
+    """One sentence for each shortcut whose whole interval lies outside :data:`BLIND`."""
+    told = []
+    for figure, what in ((text, "their words alone"), (shorter, "their length alone")):
+        if figure is not None and (figure.low > BLIND[1] or figure.high < BLIND[0]):
+            told.append(
+                f"{what} order {figure.value:.0%} of the kept pairs rightly ({figure.low:.0%} to {figure.high:.0%}, "
+                f"blind is {BLIND[0]:.0%} to {BLIND[1]:.0%}): a reward model can learn them without looking; more "
+                "quads (rule.quad_share, counterfactuals.per_prompt) turn the preference round."
+            )
+    return told

@@ -1,0 +1,59 @@
+"""A set that words or length give away is found; one whose preferences turn round with the image is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from test_select import pair
+
+from vlrm.evaluation.bootstrap import Resampler
+from vlrm.rejection_sampling.shortcuts import find_shortcuts, weighted
+from vlrm.schema import PAIRS
+
+DEFAULTS = {"weight": 1.0, "margin": 0.0, "reward_margin": 0.5, "twin_id": None, "refused": None}
+
+
+def table(rows) -> pa.Table:
+    return pa.Table.from_pylist(
+        [{k: v for k, v in (DEFAULTS | row).items() if k in PAIRS.names} for row in rows], PAIRS
+    )
+
+
+def told_by_words(number: int):
+    return [pair(i, chosen=f"a red ball {i % 7}", rejected=f"a blue ball {i % 7}") for i in range(number)]
+
+
+def test_words_that_tell_are_warned_of():
+    found = find_shortcuts(table(told_by_words(60)), draws=200)
+    assert found.text_only is not None and found.text_only.value > 0.95
+    assert any("words alone" in warning and "rule.quad_share" in warning for warning in found.warnings)
+
+
+def test_turned_round_they_tell_nothing():
+    rows = []
+    for i, row in enumerate(told_by_words(60)):
+        turned = row | {
+            "pair_id": f"t{i}", "image_sha256": f"t{i}", "chosen": row["rejected"], "rejected": row["chosen"],
+        }  # fmt: skip
+        rows += [row | {"quad_id": f"k{i}"}, turned | {"quad_id": f"k{i}"}]
+    found = find_shortcuts(table(rows), draws=200)
+    assert found.text_only is not None and found.text_only.value == 0.5
+    assert found.quad_share == 1.0 and found.warnings == []
+
+
+def test_length_that_tells_is_warned_of():
+    rows = [pair(i, chosen="short", rejected=f"a much longer answer {i}") for i in range(60)]
+    assert any("length alone" in warning for warning in find_shortcuts(table(rows), draws=200).warnings)
+
+
+def test_weights_count():
+    right, weight = np.array([1.0, 0.0, np.nan]), np.array([3.0, 1.0, 100.0])
+    figure = weighted(right, weight, Resampler(np.arange(3), 50))
+    assert figure is not None and figure.value == 0.75 and figure.n == 2
+    heavy = table([pair(0), *[pair(i) | {"weight": 0.01} for i in range(1, 50)]])
+    assert find_shortcuts(heavy, draws=50).effective_pairs < 3
+
+
+def test_an_empty_set_has_no_figures():
+    found = find_shortcuts(table([]), draws=10)
+    assert found.pairs == 0 and found.text_only is None and found.shorter is None and found.warnings == []
