@@ -1,4 +1,4 @@
-"""Rejection sampling over five rounds and several seeds: how right the kept pairs are, and stay, with experts and without.
+"""Rejection sampling over five rounds and several seeds: how right the kept pairs are, with experts and without.
 
     python benchmarks/rejection_sampling.py --seeds 3 --jobs 2
 
