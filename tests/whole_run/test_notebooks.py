@@ -41,11 +41,15 @@ def on_the_run(whole_run, monkeypatch):
     monkeypatch.setenv("VLRM_EXPERIMENT", "smoke")
 
 
-def test_explore_a_round(on_the_run):
+def test_inside_a_round(on_the_run):
     text, figures = shown(NOTEBOOKS[0])
     assert "experiment smoke" in text and "round_02" in text
     assert "border-bottom:2px solid #2a9d6a" in text
-    assert [figure["data"][0]["type"] for figure in figures] == ["bar", "waterfall", "histogram", "scatter"]
+    types = ["bar", "waterfall", "histogram", "scatter", "histogram"]
+    assert [figure["data"][0]["type"] for figure in figures] == types
+    assert [len(trace["x"]) for trace in figures[-1]["data"]] == [len(figures[-1]["data"][0]["x"])] * 2
+    refused = text.count("refused: ")
+    assert 3 <= refused <= 6 and text.count("better, says the evidence") == 6 + refused
     assert all(len(figure["data"][0]["x"]) > 0 for figure in figures)
 
 

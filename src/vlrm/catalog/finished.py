@@ -24,8 +24,9 @@ DATA, EXPERIMENT = "VLRM_DATA", "VLRM_EXPERIMENT"
 
 @dataclass(frozen=True)
 class Finished:
-    """``data``: the data folder. ``rounds``: numbers of the finished rounds, round 0 first."""
+    """``project``: the project's folder. ``data``: the data folder. ``rounds``: numbers of finished rounds, 0 first."""
 
+    project: Path
     data: Path
     experiment: str
     rounds: list[int]
@@ -52,7 +53,7 @@ class Finished:
         loader = OmegaConfigLoader(
             str(project / "conf"), base_env="base", default_run_env="local", runtime_params=where
         )
-        return cls(folder, experiment, rounds, DataCatalog.from_config(loader["catalog"]), ledger.manifests)
+        return cls(Path(project), folder, experiment, rounds, DataCatalog.from_config(loader["catalog"]), ledger.manifests)
 
     @property
     def images(self) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,12 +14,13 @@ from vlrm.critiques import grammar
 from vlrm.images import open_image
 from vlrm.policy.local import generate
 from vlrm.policy.protocol import Request, Sampling, row_seed
+from vlrm.progress import say
 from vlrm.reward.critic import load_critic
 from vlrm.reward.model import RewardModel, Row
 from vlrm.vlm import Conversation, Vlm
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 BATCH = 64
 CRITIC_FOLDER = "critic"
@@ -39,6 +40,27 @@ def score(
         if progress is not None:
             progress(len(part))
     return rewards
+
+
+PAIR_TEXTS = ["pair_id", "image_sha256", "question", "chosen", "rejected"]
+"""What :func:`pair_margins` reads of a pair."""
+
+
+def pair_margins(model: RewardModel, pairs: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """r(chosen) - r(rejected) by pair id, without critiques; every distinct response is scored once."""
+    sides = [(pair["image_sha256"], pair["question"], pair[side]) for pair in pairs for side in ("chosen", "rejected")]
+    distinct = sorted(set(sides))
+    done = 0
+
+    def progress(count: int) -> None:
+        nonlocal done
+        done += count
+        say(f"response {done} of {len(distinct)} scored")
+
+    rewards = score(model, [Row(*side) for side in distinct], progress)
+    of = dict(zip(distinct, rewards, strict=True))
+    margins = np.array([of[side] for side in sides]).reshape(-1, 2)
+    return {pair["pair_id"]: float(a - b) for pair, (a, b) in zip(pairs, margins, strict=True)}
 
 
 def critique_requests(

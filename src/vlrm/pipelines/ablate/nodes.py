@@ -26,7 +26,6 @@ from vlrm.evaluation.labeller import exam_responses
 from vlrm.evaluation.outcomes import frame_of
 from vlrm.evaluation.sit import score_table, sit
 from vlrm.pipelines.evaluation.nodes import part
-from vlrm.pipelines.rejection_sampling.nodes import reward_margins
 from vlrm.pipelines.rm_training.nodes import critic_examples
 from vlrm.pipelines.settings import Critiques, Policy, image_store
 from vlrm.policy.local import LocalWriter
@@ -38,6 +37,7 @@ from vlrm.rejection_sampling.rule import Rule
 from vlrm.reward.critic import load_critic
 from vlrm.reward.model import RewardModel, Row
 from vlrm.reward.rows import critique_texts, training_pairs
+from vlrm.reward.scoring import PAIR_TEXTS, pair_margins
 from vlrm.reward.train import RewardTraining, StepLog, train_reward_model
 from vlrm.schema import CLAIMS
 from vlrm.vlm import Vlm
@@ -50,6 +50,11 @@ CERTAIN = 0.5
 def named(node: Any, **fixed: Any) -> Any:
     """A node function with some arguments fixed, under its own name in Kedro."""
     return update_wrapper(partial(node, **fixed), node)
+
+
+def _margins(reward_model: Path, pairs: pa.Table, policy: Policy, data: str) -> dict[str, float]:
+    model = RewardModel.load(reward_model, Vlm.load(policy.base, image_store(data)))
+    return pair_margins(model, pairs.select(PAIR_TEXTS).to_pylist())
 
 
 # --- which pairs ------------------------------------------------------------------------------------
@@ -80,7 +85,7 @@ def keep_at_once(
     """All rounds' budget spent at once by round 0's model; ``tables``: offered pairs of all rounds, then kept ones."""
     half = len(tables) // 2
     offered, budget = pa.concat_tables(tables[:half]), sum(table.num_rows for table in tables[half:])
-    rewards = reward_margins(RewardModel.load(round_zero, Vlm.load(policy.base, image_store(data))), offered)
+    rewards = _margins(round_zero, offered, policy, data)
     return by_rule(offered, rule, float(tau["tau"]), rewards, budget, seed)
 
 
@@ -120,7 +125,7 @@ def label_itself(
     Without experts nothing is known to be false, so there are no counterfactuals and no quads.
     """
     offered = offer_pairs(candidates, pa.Table.from_pylist([], CLAIMS), prompts)
-    rewards = reward_margins(RewardModel.load(reward_model, Vlm.load(policy.base, image_store(data))), offered)
+    rewards = _margins(reward_model, offered, policy, data)
     return self_labelled(offered, rule, rewards, kept[0].num_rows if kept else rule.budget, seed)
 
 

@@ -5,21 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from vlrm.critiques.selection import as_target, select_critiques
 from vlrm.errors import UserError
 from vlrm.pipelines.settings import Policy, image_store
-from vlrm.progress import say
 from vlrm.rejection_sampling.amplification import label_rates
 from vlrm.rejection_sampling.offer import offer_pairs
 from vlrm.rejection_sampling.rule import Rule
 from vlrm.rejection_sampling.select import select_pairs, shortage
 from vlrm.rejection_sampling.shortcuts import find_shortcuts
 from vlrm.rejection_sampling.text_only import cross_fitted_margins
-from vlrm.reward.model import RewardModel, Row
-from vlrm.reward.scoring import score
+from vlrm.reward.model import RewardModel
+from vlrm.reward.scoring import PAIR_TEXTS, pair_margins
 from vlrm.schema import CRITIQUE_TARGETS
 from vlrm.vlm import Vlm
 
@@ -51,7 +49,7 @@ def select(
 ) -> tuple[pa.Table, pa.Table, pa.Table, pa.Table]:
     """Kept pairs, all pairs with the test that refused them, the audit table, and the waterfall."""
     model = RewardModel.load(reward_model, Vlm.load(policy.base, image_store(data)))
-    rewards = reward_margins(model, offered)
+    rewards = pair_margins(model, offered.select(PAIR_TEXTS).to_pylist())
     selection = select_pairs(
         offered,
         rule,
@@ -63,24 +61,6 @@ def select(
     if short := shortage(selection, rule):
         raise UserError(short)
     return selection.kept, selection.all, selection.audit, selection.waterfall
-
-
-def reward_margins(model: RewardModel, pairs: pa.Table) -> dict[str, float]:
-    """r(chosen) - r(rejected) of each pair; every distinct response is scored once."""
-    rows = pairs.select(["pair_id", "image_sha256", "question", "chosen", "rejected"]).to_pylist()
-    sides = [(r["image_sha256"], r["question"], r[side]) for r in rows for side in ("chosen", "rejected")]
-    distinct = sorted(set(sides))
-    done = 0
-
-    def progress(count: int) -> None:
-        nonlocal done
-        done += count
-        say(f"response {done} of {len(distinct)} scored")
-
-    rewards = score(model, [Row(*side) for side in distinct], progress)
-    of = dict(zip(distinct, rewards, strict=True))
-    margins = np.array([of[side] for side in sides]).reshape(-1, 2)
-    return {row["pair_id"]: float(a - b) for row, (a, b) in zip(rows, margins, strict=True)}
 
 
 def check_kept(
