@@ -53,7 +53,8 @@ class Finished:
         loader = OmegaConfigLoader(
             str(project / "conf"), base_env="base", default_run_env="local", runtime_params=where
         )
-        return cls(Path(project), folder, experiment, rounds, DataCatalog.from_config(loader["catalog"]), ledger.manifests)
+        catalog = DataCatalog.from_config(loader["catalog"])
+        return cls(Path(project), folder, experiment, rounds, catalog, ledger.manifests)
 
     @property
     def images(self) -> Path:
