@@ -39,6 +39,17 @@ class Conversation:
     messages: Messages
 
 
+def open_stored(reference: str, images: Path) -> Image.Image:
+    """The image of the store ``images`` behind a reference; a blank one has the same size and mean colour."""
+    if reference.startswith(BLANK):
+        return _blank(open_stored(reference[len(BLANK) :], images))
+    return open_image(images / relative_path(reference, images))
+
+
+def _blank(image: Image.Image) -> Image.Image:
+    return Image.new("RGB", image.size, image.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0)))
+
+
 class Vlm:
     """A vision-language model with its processor; image features are computed once per image and kept."""
 
@@ -82,12 +93,10 @@ class Vlm:
     def open(self, reference: str) -> Image.Image:
         """The image behind a reference; a blank one has the same size and mean colour."""
         if reference.startswith(BLANK):
-            image = self.open(reference[len(BLANK) :])
-            mean = image.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
-            return Image.new("RGB", image.size, mean)
+            return _blank(self.open(reference[len(BLANK) :]))
         if reference in self._held:
             return self._held[reference]
-        return open_image(self.images / relative_path(reference, self.images))
+        return open_stored(reference, self.images)
 
     def text(self, messages: Messages, *, reply: bool) -> str:
         """The conversation as text; with ``reply`` it ends where the assistant's next turn begins.
