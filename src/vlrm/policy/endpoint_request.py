@@ -71,7 +71,8 @@ def within(image: Image.Image, max_pixels: int) -> Image.Image:
         return image
     scale = math.sqrt(max_pixels / (width * height))
     width, height = max(1, int(width * scale)), max(1, int(height * scale))
-    width, height = min(width, max_pixels // height), min(height, max_pixels // width)  # a very long, thin one
+    width = min(width, max_pixels)  # a very long, thin one
+    height = min(height, max_pixels // width)
     return image.resize((width, height), Image.Resampling.LANCZOS)
 
 
