@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from PIL import Image
 from torch import Tensor
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
@@ -16,16 +15,16 @@ from transformers.utils.logging import disable_progress_bar
 
 from vlrm.embedded import tower as _embedded_tower  # noqa: F401  (registers the embedded tower with transformers)
 from vlrm.errors import UserError
-from vlrm.images import open_image, relative_path
+from vlrm.images import BLANK, blank, open_stored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from PIL import Image
+
     from vlrm.chat import Messages
 
-BLANK = "blank:"
-"""Prefix of an image reference that means: the uniform mean colour of the image that follows."""
 FEATURES_ONCE = ("llava",)
 """Architectures whose image tokens are one placeholder each and whose positions are plain: features can be shared."""
 CACHED_IMAGES = 8192
@@ -37,17 +36,6 @@ class Conversation:
 
     image: str
     messages: Messages
-
-
-def open_stored(reference: str, images: Path) -> Image.Image:
-    """The image of the store ``images`` behind a reference; a blank one has the same size and mean colour."""
-    if reference.startswith(BLANK):
-        return _blank(open_stored(reference[len(BLANK) :], images))
-    return open_image(images / relative_path(reference, images))
-
-
-def _blank(image: Image.Image) -> Image.Image:
-    return Image.new("RGB", image.size, image.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0)))
 
 
 class Vlm:
@@ -93,7 +81,7 @@ class Vlm:
     def open(self, reference: str) -> Image.Image:
         """The image behind a reference; a blank one has the same size and mean colour."""
         if reference.startswith(BLANK):
-            return _blank(self.open(reference[len(BLANK) :]))
+            return blank(self.open(reference[len(BLANK) :]))
         if reference in self._held:
             return self._held[reference]
         return open_stored(reference, self.images)

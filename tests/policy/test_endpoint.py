@@ -30,12 +30,12 @@ KEY = "sk-very-secret-0123456789"
 CLIENT = """
 import json, sys
 from pathlib import Path
+from types import SimpleNamespace
 from vlrm.policy.endpoint import EndpointWriter
 from vlrm.policy.endpoint_settings import Endpoint
 from vlrm.policy.protocol import Request, Sampling
-from vlrm.vlm import Conversation
 told = json.loads(sys.argv[1])
-requests = [Request(Conversation(image, messages), seed) for image, messages, seed in told["requests"]]
+requests = [Request(SimpleNamespace(image=i, messages=m), seed) for i, m, seed in told["requests"]]
 EndpointWriter(Endpoint(**told["endpoint"]), Path(told["images"]), Path(told["folder"])).write(requests, Sampling())
 """
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from vlrm.images import relative_path
-from vlrm.vlm import BLANK, open_stored
+from vlrm.images import BLANK, open_stored, relative_path
 
 if TYPE_CHECKING:
     from pathlib import Path
