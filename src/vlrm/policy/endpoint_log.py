@@ -36,14 +36,12 @@ class Usage:
 
     answers: int = 0
     empty: int = 0
-    retries: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
     def add(self, answer: Answer) -> None:
         self.answers += 1
         self.empty += not answer.text
-        self.retries += answer.retries
         self.prompt_tokens += answer.prompt_tokens
         self.completion_tokens += answer.completion_tokens
 
