@@ -18,6 +18,8 @@ MAX_PIXELS = 64_000_000
 MAX_BYTES = 512 * 2**20
 FORMATS = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif"}
 """Formats that are decoded. Others (EPS, PDF ...) start programs or decoders with a worse safety record."""
+BLANK = "blank:"
+"""Prefix of an image reference that means: the uniform mean colour of the image that follows."""
 
 
 class StoreError(UserError):
@@ -145,3 +147,15 @@ def relative_path(sha: str, root: str | Path) -> str:
         if (Path(root) / relative).exists():
             return relative
     raise UserError(f"The image store {root} holds no image {sha}: run the stage that imports images again.")
+
+
+def open_stored(reference: str, images: Path) -> Image.Image:
+    """The image of the store ``images`` behind a reference; a blank one has the same size and mean colour."""
+    if reference.startswith(BLANK):
+        return blank(open_stored(reference[len(BLANK) :], images))
+    return open_image(images / relative_path(reference, images))
+
+
+def blank(image: Image.Image) -> Image.Image:
+    """An image of the same size in one colour, the mean."""
+    return Image.new("RGB", image.size, image.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0)))

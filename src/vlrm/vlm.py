@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from PIL import Image
 from torch import Tensor
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
@@ -16,16 +15,16 @@ from transformers.utils.logging import disable_progress_bar
 
 from vlrm.embedded import tower as _embedded_tower  # noqa: F401  (registers the embedded tower with transformers)
 from vlrm.errors import UserError
-from vlrm.images import open_image, relative_path
+from vlrm.images import BLANK, blank, open_stored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from PIL import Image
+
     from vlrm.chat import Messages
 
-BLANK = "blank:"
-"""Prefix of an image reference that means: the uniform mean colour of the image that follows."""
 FEATURES_ONCE = ("llava",)
 """Architectures whose image tokens are one placeholder each and whose positions are plain: features can be shared."""
 CACHED_IMAGES = 8192
@@ -82,12 +81,10 @@ class Vlm:
     def open(self, reference: str) -> Image.Image:
         """The image behind a reference; a blank one has the same size and mean colour."""
         if reference.startswith(BLANK):
-            image = self.open(reference[len(BLANK) :])
-            mean = image.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
-            return Image.new("RGB", image.size, mean)
+            return blank(self.open(reference[len(BLANK) :]))
         if reference in self._held:
             return self._held[reference]
-        return open_image(self.images / relative_path(reference, self.images))
+        return open_stored(reference, self.images)
 
     def text(self, messages: Messages, *, reply: bool) -> str:
         """The conversation as text; with ``reply`` it ends where the assistant's next turn begins.

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from vlrm.claims.likelihoods import SHRINK
 from vlrm.claims.reliability import CERTAIN
+from vlrm.policy.endpoint_settings import Endpoint
 from vlrm.policy.protocol import Sampling
 
 
@@ -40,14 +41,20 @@ class Verdicts(BaseModel):
 
 
 class Policy(BaseModel):
-    """The base model, a folder or hub name, and how K candidates are drawn from it."""
+    """The base model, a folder or hub name, and how K candidates are drawn from it.
 
-    model_config = ConfigDict(extra="forbid")
+    With an ``endpoint``, that one writes the candidates and the critiques that see the evidence. What learns needs
+    weights: on-policy critiques, the reward model and its evaluation stay with ``base``.
+    """
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     base: str
     candidates: int = Field(4, ge=2)
     sampling: Sampling = Sampling()
     dtype: str = "float32"
+    # Left out of a round's key while there is none: rounds from before it stay what they are.
+    endpoint: Endpoint | None = Field(None, exclude_if=lambda endpoint: endpoint is None)
 
 
 class Critiques(BaseModel):

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 class Sampling(BaseModel):
-    """How texts are drawn: ``temperature`` 0 takes the likeliest token; ``top_p`` keeps the smallest such nucleus."""
+    """How texts are drawn: ``temperature`` 0 takes the likeliest token; ``top_p`` keeps the smallest such
+    nucleus; a text ends before the first of ``stop``."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -23,6 +24,8 @@ class Sampling(BaseModel):
     top_p: float = Field(default=1.0, gt=0, le=1)
     max_new_tokens: int = Field(default=64, ge=1)
     batch_size: int = Field(default=128, ge=1)
+    # Left out of a round's key while there is none: rounds from before it stay what they are.
+    stop: tuple[str, ...] = Field(default=(), exclude_if=lambda stop: not stop)
 
 
 @dataclass(frozen=True)

@@ -14,18 +14,15 @@ from vlrm.claims.table import objects_by_image, verify_responses
 from vlrm.counterfactuals import CounterfactualSettings, edit_candidates
 from vlrm.critiques.sampling import sample_critiques
 from vlrm.pipelines.settings import Critiques, Policy, image_store
+from vlrm.pipelines.writers import open_writer
 from vlrm.policy.candidates import sample_candidates
-from vlrm.policy.local import LocalWriter
 from vlrm.policy.protocol import row_seed
 from vlrm.prompts import scenes_by_image, store_scene
-from vlrm.reward.critic import load_critic
-from vlrm.vlm import Vlm
 
 
 def sample(prompts: pa.Table, policy: Policy, seed: int, data: str) -> pa.Table:
     """K candidates per prompt from the frozen base policy."""
-    vlm = Vlm.load(policy.base, image_store(data))
-    return sample_candidates(LocalWriter(vlm), prompts, policy.candidates, policy.sampling, seed)
+    return sample_candidates(open_writer(policy, data), prompts, policy.candidates, policy.sampling, seed)
 
 
 def verify(responses: pa.Table, prompts: pa.Table, evidence: pa.Table, reliability: dict[str, Any]) -> pa.Table:
@@ -79,15 +76,15 @@ def criticise(
     seed: int,
     data: str,
 ) -> pa.Table:
-    """M critiques of every distinct candidate and counterfactual, the evidence quoted to the previous critic."""
-    vlm = Vlm.load(policy.base, image_store(data))
-    load_critic(vlm, critic)
+    """M critiques of every distinct candidate and counterfactual, the evidence quoted to the previous critic.
+
+    An endpoint learns nothing: it criticises as it is in every round.
+    """
     asked = dict(zip(prompts["prompt_id"].to_pylist(), prompts["question"].to_pylist(), strict=True))
     rows, seen = [], set()
     for row in candidates.to_pylist() + edits.to_pylist():
         if row["source"] != "quad" and (row["prompt_id"], row["text"]) not in seen:
             seen.add((row["prompt_id"], row["text"]))
             rows.append(row | {"question": asked[row["prompt_id"]]})
-    return sample_critiques(
-        LocalWriter(vlm), rows, critiques.samples, critiques.sampling, seed, objects_by_image(evidence)
-    )
+    writer = open_writer(policy, data, critic=critic)
+    return sample_critiques(writer, rows, critiques.samples, critiques.sampling, seed, objects_by_image(evidence))

@@ -11,8 +11,8 @@ import pyarrow as pa
 from vlrm.evaluation.best_of_n import best_of_n
 from vlrm.evaluation.judged import truth_counts
 from vlrm.pipelines.settings import BestOf, Policy, image_store
+from vlrm.pipelines.writers import open_writer
 from vlrm.policy.candidates import sample_candidates
-from vlrm.policy.local import LocalWriter
 from vlrm.progress import say
 from vlrm.prompts import scenes_by_image
 from vlrm.reward.model import RewardModel, Row
@@ -29,7 +29,7 @@ def choose_best(
     if asked.num_rows == 0:
         return {"points": []}
     vlm = Vlm.load(policy.base, image_store(data))
-    said = sample_candidates(LocalWriter(vlm), asked, settings.candidates, policy.sampling, seed)
+    said = sample_candidates(open_writer(policy, data, vlm), asked, settings.candidates, policy.sampling, seed)
     questions = dict(zip(asked["prompt_id"].to_pylist(), asked["question"].to_pylist(), strict=True))
     rows = [Row(r["image_sha256"], questions[r["prompt_id"]], r["text"]) for r in said.to_pylist()]
     rewards = score(RewardModel.load(reward_model, vlm), rows)

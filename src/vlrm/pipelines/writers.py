@@ -1,0 +1,22 @@
+"""Who writes a round's texts: the local base model, or an endpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vlrm.pipelines.settings import Policy, image_store
+from vlrm.policy.endpoint import EndpointWriter
+from vlrm.policy.local import LocalWriter
+from vlrm.policy.protocol import Writer
+from vlrm.reward.critic import load_critic
+from vlrm.vlm import Vlm
+
+
+def open_writer(policy: Policy, data: str, vlm: Vlm | None = None, critic: Path | None = None) -> Writer:
+    """The endpoint when there is one, else ``vlm`` or the base model, with the critic's adapter if one is given."""
+    if policy.endpoint is not None:
+        return EndpointWriter(policy.endpoint, image_store(data), Path(data) / "cache" / "endpoint")
+    local = vlm if vlm is not None else Vlm.load(policy.base, image_store(data))
+    if critic is not None:
+        load_critic(local, critic)
+    return LocalWriter(local)
