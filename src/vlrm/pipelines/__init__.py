@@ -36,6 +36,7 @@ def registered() -> dict[str, Pipeline]:
     from vlrm.pipelines.answers.pipeline import create_pipeline as answers
     from vlrm.pipelines.answers.pipeline import explaining, measuring
     from vlrm.pipelines.embedded_training.pipeline import create_pipeline as embedded_training
+    from vlrm.pipelines.export.pipeline import create_pipeline as export
     from vlrm.pipelines.iterate.pipeline import create_pipeline
 
     loop = create_pipeline(_shape.rounds)
@@ -48,6 +49,7 @@ def registered() -> dict[str, Pipeline]:
         "embedded_training": embedded_training(),
         "expert_reliability": measuring(),
         "explain": explaining(_shape.newest, _shape.answered),
+        "export": export(_shape.newest),
     }
     return {"__default__": loop, "iterate": loop, **others, **alone}
 
