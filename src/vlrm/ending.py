@@ -12,6 +12,8 @@ from rich.markup import escape
 
 from vlrm.ablation.compare import Ablations
 from vlrm.ablation.summary import arms_table, labels_table, remarks
+from vlrm.estimate.extrapolate import Estimate
+from vlrm.estimate.table import estimate_table
 from vlrm.evaluation.summary import terminal_table
 from vlrm.preferences.export import SUMMARY as EXPORT
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 SUMMARY, REPORT, PROMOTION = "iterate_summary", "report", "promotion"
 ABLATIONS, ABLATION_REPORT = "ablation_summary", "ablation_report"
 QUARANTINE = "round_00.quarantine"
-PREFERENCES = "preferences"
+PREFERENCES, ESTIMATE = "preferences", "estimate"
 MLFLOW_STORE = "mlflow.db"
 WIDE = 150
 """Columns of a log file, which no terminal limits: every interval on its round's line."""
@@ -47,6 +49,8 @@ class EndingHooks:
                 _ablations(console, catalog)
         elif PREFERENCES in outputs and catalog.exists(PREFERENCES):
             _exported(console, catalog.load(PREFERENCES))
+        elif ESTIMATE in outputs and catalog.exists(ESTIMATE):
+            _estimated(console, catalog)
         elif folders := sorted({str(Path(path).parent) for name in outputs if (path := _path(catalog, name))}):
             console.print(f"Results are in {', '.join(folders)}")
 
@@ -60,6 +64,14 @@ def _exported(console: Console, folder: Path) -> None:
         console.print(f"File      {folder / file}")
     images = told["images"]
     console.print(f"Images    {folder / images if told['settings']['copy_images'] else images}")
+
+
+def _estimated(console: Console, catalog: DataCatalog) -> None:
+    found = Estimate.model_validate(catalog.load(ESTIMATE))
+    console.print(estimate_table(found))
+    for note in found.notes:
+        console.print(escape(note))
+    console.print(f"Figures   {_path(catalog, ESTIMATE)}")
 
 
 def _path(catalog: DataCatalog, name: str) -> Any:
