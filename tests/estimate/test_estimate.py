@@ -7,7 +7,7 @@ from rich.console import Console
 
 from vlrm.estimate.extrapolate import Prices, estimate
 from vlrm.estimate.measured import Measured, Unit, Yields, timed
-from vlrm.estimate.table import clock, estimate_table
+from vlrm.estimate.table import between, clock, estimate_table
 from vlrm.estimate.work import ExamSize, Sizes, all_work
 from vlrm.progress import say
 
@@ -108,3 +108,10 @@ def test_the_table_has_every_stage_and_the_total():
 @pytest.mark.parametrize(("seconds", "told"), [(4.21, "4.2 s"), (185, "3 min 05 s"), (7805, "2 h 10 min")])
 def test_times_are_told_as_people_say_them(seconds, told):
     assert clock(seconds) == told
+
+
+@pytest.mark.parametrize(
+    ("ends", "told"), [((7.6, 12.2), "8-12 s"), ((700, 1090), "12-18 min"), ((3960, 4680), "1.1-1.3 h")]
+)
+def test_a_range_has_one_unit(ends, told):
+    assert between(*ends) == told

@@ -17,21 +17,19 @@ def estimate_table(found: Estimate) -> Table:
     """Stages in the order in which they run."""
     priced = found.total.cost is not None
     table = Table(title="Estimate of kedro run --pipelines iterate", title_justify="left")
-    table.add_column("stage")
-    table.add_column("work")
+    for name in ("stage", "work"):
+        table.add_column(name, no_wrap=True)
     for name in (*_RIGHT, *(("cost",) if priced else ())):
-        table.add_column(name, justify="right")
-    for stage, lines in groupby(sorted(found.lines, key=_order(found)), key=lambda line: line.stage):
+        table.add_column(name, justify="right", no_wrap=True)
+    stages = list(dict.fromkeys(line.stage for line in found.lines))
+    for stage, lines in groupby(
+        sorted(found.lines, key=lambda line: stages.index(line.stage)), key=lambda line: line.stage
+    ):
         for place, line in enumerate(lines):
             table.add_row("" if place else stage, line.work, f"{line.items:,.0f}", *_cells(line, priced))
         table.add_section()
     table.add_row("total", "", "", *_cells(found.total, priced), style="bold")
     return table
-
-
-def _order(found: Estimate):  # type: ignore[no-untyped-def]
-    stages = list(dict.fromkeys(line.stage for line in found.lines))
-    return lambda line: stages.index(line.stage)
 
 
 def _cells(line: Line, priced: bool) -> list[str]:
@@ -40,7 +38,7 @@ def _cells(line: Line, priced: bool) -> list[str]:
         time, spread = "not measured", ""
     else:
         time = clock(line.seconds)
-        spread = f"{clock(line.low)}-{clock(line.high)}" if line.high > line.low else ""
+        spread = between(line.low, line.high) if line.high > line.low else ""
     cost = [f"{line.cost:,.2f}" if line.cost is not None else ""] if priced else []
     return [time, spread, *tokens, _bytes(line.disk), *cost]
 
@@ -53,6 +51,15 @@ def clock(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def between(low: float, high: float) -> str:
+    """``8-12 s``, ``11-18 min`` or ``1.1-1.3 h``: both ends in the unit of the higher one."""
+    if high < 60:
+        return f"{low:.0f}-{high:.0f} s"
+    if high < 3600:
+        return f"{low / 60:.0f}-{high / 60:.0f} min"
+    return f"{low / 3600:.1f}-{high / 3600:.1f} h"
 
 
 def _bytes(number: float) -> str:

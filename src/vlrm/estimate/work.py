@@ -94,7 +94,7 @@ def _groundwork(sizes: Sizes, yields: Yields) -> Iterator[Work]:
     images = prompts * (yields.images + yields.quad_images) + sizes.gate.images + sizes.report.images
     yield Work(stage, 0, "image annotated", images)
     yield Work(stage, 0, "candidate", asked * sizes.candidates)
-    yield Work(stage, 0, "prompt edited and verified", prompts)
+    yield Work(stage, 0, "prompt edited", prompts)
     yield Work(stage, 0, "response scored", 2 * FORMS * sizes.gate.items)
     yield Work(stage, 0, "model loaded", 4)
     yield Work(stage, 0, "experts loaded", 4)
@@ -110,7 +110,7 @@ def _round(sizes: Sizes, yields: Yields, number: int) -> Iterator[Work]:
     yield Work("expert_annotation", number, "experts loaded", 1)
     stage = "critique_generation"
     yield Work(stage, number, "candidate", prompts * sizes.candidates)
-    yield Work(stage, number, "prompt edited and verified", prompts)
+    yield Work(stage, number, "prompt edited", prompts)
     yield Work(stage, number, "image annotated", prompts * yields.quad_images)
     yield Work(stage, number, "critique with evidence", sampled)
     yield Work(stage, number, "model loaded", 2)
@@ -147,7 +147,7 @@ def _exam_sitting(sizes: Sizes, number: int) -> Iterator[Work]:
     turned = 2 * sizes.exam_critiques * flipped
     yield Work(stage, number, "response scored", scored)
     yield Work(stage, number, "critique", read, low, most)
-    yield Work(stage, number, "response scored with critique", read + turned, low + turned, most + turned)
+    yield Work(stage, number, "scored with critique", read + turned, low + turned, most + turned)
     yield Work(stage, number, "model loaded", 2)
 
 

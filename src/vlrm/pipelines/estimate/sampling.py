@@ -9,14 +9,14 @@ from pathlib import Path
 
 import psutil
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from vlrm import chat
 from vlrm.claims.table import objects_by_image
 from vlrm.counterfactuals import CounterfactualSettings
-from vlrm.critiques.grammar import evidence_lines, without_verdict
+from vlrm.critiques.grammar import without_verdict
 from vlrm.errors import UserError
 from vlrm.estimate.measured import Lap, Measured, Unit, Yields, size_of, timed
+from vlrm.estimate.tried import as_kept, quoted_talks, sides, tokens_read, tokens_written
 from vlrm.experts.config import ExpertConfig, build_experts
 from vlrm.pipelines.critique_generation.nodes import criticise, edit, sample, verify, verify_edits
 from vlrm.pipelines.expert_annotation.nodes import annotate
@@ -31,16 +31,16 @@ from vlrm.reward.critic import CriticTraining
 from vlrm.reward.model import ModelConfig, RewardModel, Row
 from vlrm.reward.scoring import score
 from vlrm.reward.train import RewardTraining
-from vlrm.schema import PAIRS, SCENES
+from vlrm.schema import SCENES
 from vlrm.user_files import Row as UserRow
 from vlrm.user_files import ingest
-from vlrm.vlm import Conversation, Vlm
+from vlrm.vlm import Vlm
 
 PROMPTS, LEAST = 16, 2
 """Prompts tried, and how few where the model is slow."""
 PATIENCE = 2.0
 """Seconds that one prompt's candidates may take before fewer prompts are tried."""
-CALIBRATION, STEPS, SCORED = 20, 5, 64
+FEW, CALIBRATION, STEPS, SCORED = 2, 22, 5, 64
 SEED = 77
 
 
@@ -96,22 +96,29 @@ class Sampler:
         config = ModelConfig(
             base=self.loop.policy.base, likelihood_scale=1, yes_scale=1, verify_form=0, readout="likelihood"
         )
-        self.round_zero = self._folder("round_zero")
+        self.round_zero = self.folder / "round_zero"
         RewardModel(self.vlm, config).save(self.round_zero)
-        self.no_critic = self._folder("no_critic")
+        self.no_critic = self.folder / "no_critic"
         SavedCritic(None).save(self.no_critic)
         build_experts(self.loop.experts)
         with timed() as lap:
             build_experts(self.loop.experts)
         self.units["experts loaded"] = Unit(seconds=[lap.seconds], cpu_seconds=lap.cpu)
-        tried = self.loop.world.model_copy(update={"calibration_scenes": CALIBRATION})
-        calibrate_experts(tried.model_copy(update={"calibration_scenes": 2}), self.loop.experts, self.data)
-        with timed() as lap:
-            self.reliability, _ = calibrate_experts(tried, self.loop.experts, self.data)
-        self._note("calibration scene", lap, CALIBRATION - 2, "experts loaded", disk=self._image_bytes() / CALIBRATION)
+        self._calibrate()
 
-    def _folder(self, name: str) -> Path:
-        return self.folder / name
+    def _calibrate(self) -> None:
+        """Fitting takes what it takes; what a scene adds is the difference of many and few."""
+        laps = {}
+        for scenes in (FEW, FEW, CALIBRATION):
+            world = self.loop.world.model_copy(update={"calibration_scenes": scenes})
+            before = self._image_bytes()
+            with timed() as laps[scenes]:
+                self.reliability, _ = calibrate_experts(world, self.loop.experts, self.data)
+        many, few = laps[CALIBRATION], laps[FEW]
+        added = Lap()
+        added.seconds, added.cpu = max(0.0, many.seconds - few.seconds), max(0.0, many.cpu - few.cpu)
+        fresh = CALIBRATION - FEW
+        self._note("calibration scene", added, fresh, disk=(self._image_bytes() - before) / fresh)
 
     def _image_bytes(self) -> int:
         return size_of(image_store(self.data))
@@ -155,22 +162,12 @@ class Sampler:
             prompts = prompts.slice(0, max(LEAST, int(PROMPTS * PATIENCE / alone)))
         with timed() as lap:
             candidates = sample(prompts, self.loop.policy, SEED + 1, self.data)
-        asked = self._tokens([(p["image_sha256"], chat.ask(p["question"])) for p in prompts.to_pylist()])
+        asked = tokens_read(self.vlm, [(p["image_sha256"], chat.ask(p["question"])) for p in prompts.to_pylist()])
         self._note(
-            "candidate", lap, candidates.num_rows, "model loaded", prompt_tokens=asked,
-            completion_tokens=self._written(candidates["text"].to_pylist()), requests=1,
+            "candidate", lap, prompts.num_rows * self.loop.policy.candidates, "model loaded", prompt_tokens=asked,
+            completion_tokens=tokens_written(self.vlm, candidates["text"].to_pylist()), requests=1,
         )  # fmt: skip
         return prompts, candidates
-
-    def _tokens(self, asked: Sequence[tuple[str, chat.Messages]]) -> float:
-        """Mean tokens of the conversations, the image's among them."""
-        talks = [Conversation(image, messages) for image, messages in asked]
-        ids = self.vlm.token_ids([self.vlm.text(talk.messages, reply=True) for talk in talks])
-        images = self.vlm.features([talk.image for talk in talks])
-        return sum(len(i) - 1 + len(f) for i, f in zip(ids, images, strict=True)) / max(1, len(talks))
-
-    def _written(self, texts: Sequence[str]) -> float:
-        return sum(map(len, self.vlm.token_ids(list(texts) or [""]))) / max(1, len(texts)) + 1  # and its end
 
     # --- the rest of a round ----------------------------------------------------------------------------------------
 
@@ -189,7 +186,7 @@ class Sampler:
             edit_claims = verify_edits(edits, prompts, quads, evidence, quad_evidence, self.reliability)
             offered = offer(candidates, claims, edits, edit_claims, prompts, quads)
         lap.seconds, lap.cpu = lap.seconds + more.seconds, lap.cpu + more.cpu
-        self._note("prompt edited and verified", lap, number, disk=drawn / number)
+        self._note("prompt edited", lap, number, disk=drawn / number)
         kept, accepted = self._select(offered)
         self.yields |= {
             "images": len(set(prompts["image_sha256"].to_pylist())) / number,
@@ -201,7 +198,7 @@ class Sampler:
         targets, counts = choose_critiques(critiques, claims, edit_claims, candidates, edits, prompts, SEED)
         self.yields["criticised"] = critiques.num_rows / loop.critiques.samples / number
         self.yields["targets"] = counts["kept"] / max(1, critiques.num_rows)
-        pairs = kept if kept.num_rows >= loop.reward.pairs_per_step else _as_kept(offered, kept)
+        pairs = kept if kept.num_rows >= loop.reward.pairs_per_step else as_kept(offered)
         ids = pairs["chosen_id"].to_pylist() + pairs["rejected_id"].to_pylist()
         self.yields["sides"] = len(set(ids)) / max(1, pairs.num_rows)
         self._train(pairs, targets)
@@ -232,17 +229,11 @@ class Sampler:
         with timed() as lap:
             made = criticise(candidates, edits, prompts, evidence, self.no_critic, self.loop.policy,
                              self.loop.critiques, SEED, self.data)  # fmt: skip
-        objects = objects_by_image(evidence)
-        texts = {row["response_id"]: row for row in candidates.to_pylist() + edits.to_pylist()}
-        asked = dict(zip(prompts["prompt_id"].to_pylist(), prompts["question"].to_pylist(), strict=True))
-        talks = []
-        for name, image in zip(made["response_id"].to_pylist(), made["image_sha256"].to_pylist(), strict=True):
-            said = texts[name]
-            quoted = evidence_lines(objects.get(image, ()))
-            talks.append((image, chat.criticise(asked[said["prompt_id"]], said["text"], quoted)))
+        answers = candidates.to_pylist() + edits.to_pylist()
+        talks = quoted_talks(made, answers, prompts, objects_by_image(evidence))
         self._note(
-            "critique with evidence", lap, made.num_rows, "model loaded", prompt_tokens=self._tokens(talks),
-            completion_tokens=self._written(made["text"].to_pylist()), requests=1,
+            "critique with evidence", lap, made.num_rows, "model loaded", prompt_tokens=tokens_read(self.vlm, talks),
+            completion_tokens=tokens_written(self.vlm, made["text"].to_pylist()), requests=1,
         )  # fmt: skip
         return made
 
@@ -250,7 +241,7 @@ class Sampler:
         """A few steps of both trainings, on-policy critiques by that critic, and scores by that reward model."""
         loop = self.loop
         say("training")
-        critic = self._folder("critic")
+        critic = self.folder / "critic"
         if targets.num_rows:
             epochs = STEPS * loop.critic.rows_per_step / targets.num_rows
             few = loop.critic.model_copy(update={"epochs": epochs})
@@ -265,11 +256,11 @@ class Sampler:
         spoken = pairs.slice(0, max(1, loop.critiques.sampling.batch_size // 2))
         with timed() as lap:
             critiques = criticise_on_policy(critic, loop.policy, loop.critiques, SEED, self.data, spoken)
-        rows = _sides(spoken)
+        rows = sides(spoken)
         talks = [(row.image, chat.criticise(row.question, row.response)) for row in rows]
         self._note(
-            "critique", lap, critiques.num_rows, "model loaded", prompt_tokens=self._tokens(talks),
-            completion_tokens=self._written(critiques["text"].to_pylist()), requests=1,
+            "critique", lap, critiques.num_rows, "model loaded", prompt_tokens=tokens_read(self.vlm, talks),
+            completion_tokens=tokens_written(self.vlm, critiques["text"].to_pylist()), requests=1,
         )  # fmt: skip
         epochs = STEPS * loop.reward.pairs_per_step / pairs.num_rows
         few_steps = loop.reward.model_copy(update={"epochs": epochs})
@@ -279,7 +270,7 @@ class Sampler:
             )
         self._steps("reward step", lap)
         self._score(model, rows, critiques)
-        saved = self._folder("reward_model")
+        saved = self.folder / "reward_model"
         model.save(saved)
         self._sizes(saved, critic)
 
@@ -293,8 +284,10 @@ class Sampler:
         texts = list(said.values()) or [""]
         carried = [Row(r.image, r.question, r.response, without_verdict(texts[i % len(texts)]))
                    for i, r in enumerate(rows)]  # fmt: skip
-        for kind, some in (("response scored", rows), ("response scored with critique", carried)):
-            read = self._tokens([(r.image, chat.verify(r.question, r.response, r.critique)) for r in some[:SCORED]])
+        for kind, some in (("response scored", rows), ("scored with critique", carried)):
+            read = tokens_read(
+                self.vlm, [(r.image, chat.verify(r.question, r.response, r.critique)) for r in some[:SCORED]]
+            )
             for start in range(0, min(len(some), 2 * SCORED), SCORED):
                 part = some[start : start + SCORED]
                 with timed() as lap:
@@ -308,18 +301,3 @@ class Sampler:
         whole = adapters + (size_of(base) if base.exists() else 0)
         self.units["model saved"] = Unit(seconds=[0.0], disk=adapters)
         self.units["model released"] = Unit(seconds=[0.0], disk=2 * whole)
-
-
-def _as_kept(offered: pa.Table, kept: pa.Table) -> pa.Table:
-    """Offered pairs as if they were kept, where the sample keeps too few: a step takes as long with either."""
-    rows = offered.filter(pc.greater(offered["q_plus"], 0.5)).to_pylist() or offered.to_pylist()
-    told = [row | {"weight": 1.0, "margin": 0.0, "reward_margin": None, "refused": None} for row in rows]
-    return pa.Table.from_pylist(told, PAIRS)
-
-
-def _sides(pairs: pa.Table) -> list[Row]:
-    return [
-        Row(row["image_sha256"], row["question"], row[side])
-        for row in pairs.to_pylist()
-        for side in ("chosen", "rejected")
-    ]
