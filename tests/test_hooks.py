@@ -1,5 +1,7 @@
 """What MLflow holds after a run: a parent, a run a round, figures by round, files, failures; nothing for nothing."""
 
+import json
+
 import mlflow
 import pytest
 from mlflow import MlflowClient
@@ -65,3 +67,16 @@ def test_nothing_done_is_nothing_logged_and_a_failure_is_a_failure(finished):
     assert newest.info.status == "FAILED"
     assert newest.data.tags["error"] == "ArithmeticError: value 2 is too large"
     assert {run.info.status for run in runs(finished)} == {"FINISHED", "FAILED"}
+
+
+def test_a_traceless_node_runs_every_time_and_neither_manifests_nor_mlflow_hear_of_it(finished):
+    def manifests():
+        return {path: path.read_text() for path in (finished / "data/rounds").rglob("manifest.json")}
+
+    logged, recorded = len(runs(finished)), manifests()
+    for seed in (3, 3):
+        (finished / "data/peeked.json").unlink(missing_ok=True)
+        done = kedro_run(finished, "--pipelines", "peek", "--params", f"seed={seed}")
+        assert done.returncode == 0, done.stderr
+        assert json.loads((finished / "data/peeked.json").read_text()) == {"value": seed}
+    assert (len(runs(finished)), manifests()) == (logged, recorded)

@@ -49,12 +49,14 @@ def registered():
         )
     nodes.append(node(show, [f"state_{r:02d}" for r in range(ROUNDS + 1)], "report", name="show"))
     loop = Pipeline(nodes)
-    return {"__default__": loop, "iterate": loop, "first": loop.filter(node_names=["start"])}
+    peek = Pipeline([node(start, "params:seed", "peeked", name="peek", tags=["traceless"])])
+    return {"__default__": loop, "iterate": loop, "first": loop.filter(node_names=["start"]), "peek": peek}
 """
 CATALOG = """
 _line: ${runtime_params:data, ${globals:data}}/rounds/${runtime_params:experiment, ${globals:experiment}}
 "state_{round}": {type: vlrm.catalog.JsonDocument, filepath: "${_line}/{round}/state.json"}
 "metrics_{round}": {type: vlrm.catalog.JsonDocument, filepath: "${_line}/{round}/metrics.json"}
+peeked: {type: vlrm.catalog.JsonDocument, filepath: "${runtime_params:data, ${globals:data}}/peeked.json"}
 report: {type: vlrm.catalog.TextFile, filepath: "${_line}/report.html"}
 """
 FILES = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,10 @@ from rich.markup import escape
 
 from vlrm.ablation.compare import Ablations
 from vlrm.ablation.summary import arms_table, labels_table, remarks
+from vlrm.estimate.extrapolate import Estimate
+from vlrm.estimate.table import estimate_table
 from vlrm.evaluation.summary import terminal_table
+from vlrm.preferences.export import SUMMARY as EXPORT
 
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
 SUMMARY, REPORT, PROMOTION = "iterate_summary", "report", "promotion"
 ABLATIONS, ABLATION_REPORT = "ablation_summary", "ablation_report"
 QUARANTINE = "round_00.quarantine"
+PREFERENCES, ESTIMATE = "preferences", "estimate"
 MLFLOW_STORE = "mlflow.db"
 WIDE = 150
 """Columns of a log file, which no terminal limits: every interval on its round's line."""
@@ -42,8 +47,31 @@ class EndingHooks:
             _places(console, catalog, summary)
             if ABLATIONS in outputs and catalog.exists(ABLATIONS):
                 _ablations(console, catalog)
+        elif PREFERENCES in outputs and catalog.exists(PREFERENCES):
+            _exported(console, catalog.load(PREFERENCES))
+        elif ESTIMATE in outputs and catalog.exists(ESTIMATE):
+            _estimated(console, catalog)
         elif folders := sorted({str(Path(path).parent) for name in outputs if (path := _path(catalog, name))}):
             console.print(f"Results are in {', '.join(folders)}")
+
+
+def _exported(console: Console, folder: Path) -> None:
+    """How many pairs were exported, and each file."""
+    told = json.loads((folder / EXPORT).read_text("utf-8"))
+    rounds = ", ".join(f"{count} of round {number}" for number, count in told["by_round"].items())
+    console.print(f"Pairs     {told['pairs']} ({rounds})")
+    for file in told["files"]:
+        console.print(f"File      {folder / file}")
+    images = told["images"]
+    console.print(f"Images    {folder / images if told['settings']['copy_images'] else images}")
+
+
+def _estimated(console: Console, catalog: DataCatalog) -> None:
+    found = Estimate.model_validate(catalog.load(ESTIMATE))
+    console.print(estimate_table(found))
+    for note in found.notes:
+        console.print(escape(note))
+    console.print(f"Figures   {_path(catalog, ESTIMATE)}")
 
 
 def _path(catalog: DataCatalog, name: str) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kedro.framework.hooks import hook_impl
 
 from vlrm.lineage.hashing import flatten, plain
-from vlrm.lineage.ledger import SETUP
+from vlrm.lineage.ledger import SETUP, TRACELESS
 from vlrm.registry.tracked import METRICS, as_csv, note, tracked
 from vlrm.runner import folder_of
 
@@ -67,7 +67,7 @@ class TrackingHooks:
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
-        if self._on:
+        if self._on and TRACELESS not in node.tags:
             self._enter(folder_of(node.namespace))
 
     @hook_impl

@@ -18,7 +18,7 @@ from vlrm.errors import UserError
 from vlrm.lineage.code import code_of
 from vlrm.lineage.hashing import hash_path, plain
 from vlrm.lineage.index import Index
-from vlrm.lineage.ledger import SETUP, Entry, Ledger, Stage
+from vlrm.lineage.ledger import SETUP, TRACELESS, Entry, Ledger, Stage
 from vlrm.lineage.plan import Plan, make_plan
 
 if TYPE_CHECKING:
@@ -103,6 +103,9 @@ class LineageRunner(SequentialRunner):
         hook_manager: PluginManager | None = None,
         run_id: str | None = None,
     ) -> None:
+        if pipeline.nodes and all(TRACELESS in node.tags for node in pipeline.nodes):
+            self._run_traceless(pipeline, catalog, hook_manager, run_id)
+            return
         control = {name: _parameter(catalog, name) for name in CONTROL}
         experiment, overwrite = str(control["experiment"] or "default"), bool(control["overwrite"])
         rounds = self._project / str(control["data"] or "data") / "rounds"
@@ -118,6 +121,14 @@ class LineageRunner(SequentialRunner):
                 run = Task(node, catalog, False, hook_manager, run_id).execute
                 self._bring_up_to_date(stage, run, ledger, index, catalog, overwrite, f"{place}/{len(stages)}")
             ledger.seal(whole)
+
+    def _run_traceless(
+        self, pipeline: Pipeline, catalog: Any, hook_manager: PluginManager | None, run_id: str | None
+    ) -> None:
+        """No round is read, locked or written."""
+        for node in pipeline.nodes:
+            stage = Stage(node.name, folder_of(node.namespace), {}, (), {})
+            self._watch(stage, Task(node, catalog, False, hook_manager, run_id).execute, "")
 
     def _bring_up_to_date(
         self,

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SETUP = "setup"
+TRACELESS = "traceless"
+"""Tag of a node that runs whenever it is asked for and leaves no trace: nothing of it enters a manifest or MLflow."""
 _VERSIONED = (
     "vlrm",
     "torch",

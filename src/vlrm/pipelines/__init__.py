@@ -36,6 +36,8 @@ def registered() -> dict[str, Pipeline]:
     from vlrm.pipelines.answers.pipeline import create_pipeline as answers
     from vlrm.pipelines.answers.pipeline import explaining, measuring
     from vlrm.pipelines.embedded_training.pipeline import create_pipeline as embedded_training
+    from vlrm.pipelines.estimate.pipeline import create_pipeline as estimate
+    from vlrm.pipelines.export.pipeline import create_pipeline as export
     from vlrm.pipelines.iterate.pipeline import create_pipeline
 
     loop = create_pipeline(_shape.rounds)
@@ -48,6 +50,8 @@ def registered() -> dict[str, Pipeline]:
         "embedded_training": embedded_training(),
         "expert_reliability": measuring(),
         "explain": explaining(_shape.newest, _shape.answered),
+        "estimate": estimate(),
+        "export": export(_shape.newest),
     }
     return {"__default__": loop, "iterate": loop, **others, **alone}
 

@@ -1,0 +1,1 @@
+"""The kept pairs of finished rounds as preference data for other trainers."""

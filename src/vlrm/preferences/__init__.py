@@ -1,0 +1,1 @@
+"""Kept pairs as preference data for other trainers: TRL, ms-swift, and plain Parquet with all the evidence."""
