@@ -13,6 +13,7 @@ from vlrm.claims.reliability import Reliability
 from vlrm.claims.table import objects_by_image, verify_responses
 from vlrm.counterfactuals import CounterfactualSettings, edit_candidates
 from vlrm.critiques.sampling import sample_critiques
+from vlrm.critiques.templates import choose
 from vlrm.pipelines.settings import Critiques, Policy, image_store
 from vlrm.policy.candidates import sample_candidates
 from vlrm.policy.local import LocalWriter
@@ -88,6 +89,7 @@ def criticise(
         if row["source"] != "quad" and (row["prompt_id"], row["text"]) not in seen:
             seen.add((row["prompt_id"], row["text"]))
             rows.append(row | {"question": asked[row["prompt_id"]]})
+    template = choose(critiques.template, vlm.model.config)
     return sample_critiques(
-        LocalWriter(vlm), rows, critiques.samples, critiques.sampling, seed, objects_by_image(evidence)
+        LocalWriter(vlm), rows, critiques.samples, critiques.sampling, seed, template, objects_by_image(evidence)
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from vlrm.critiques.templates import choose
 from vlrm.evaluation.baselines import baseline_figures
 from vlrm.evaluation.metrics import choose_readout, evaluate
 from vlrm.evaluation.outcomes import Outcomes, credit
@@ -43,7 +45,8 @@ def sit_exam(
     items = exam.to_pylist()
     gate = [item for item in items if item["split"] == "gate"]
     report = [item for item in items if item["split"] == "report"]
-    rows = sit(model, speaker, gate, "image", critiques.exam_samples, critiques.sampling, seed, _saying("gate"))
+    sat = partial(sit, model, speaker, template=choose(critiques.template, speaker.model.config))
+    rows = sat(gate, "image", critiques.exam_samples, critiques.sampling, seed, _saying("gate"))
     readout = choose_readout(Outcomes.read(pa.Table.from_pylist(gate, exam.schema), score_table(rows)))
     shuffled = [report[i] for i in np.random.default_rng(seed).permutation(len(report))]
     lone = [item for item in shuffled if item["group_id"] is None]
@@ -56,9 +59,7 @@ def sit_exam(
     def read(items: list[dict[str, Any]], view: str, voiced: int, flipped: int = 0) -> None:
         for some, samples, turned in ((items[:voiced], critiques.exam_samples, flipped), (items[voiced:], 0, 0)):
             if some:
-                rows.extend(
-                    sit(model, speaker, some, view, samples, critiques.sampling, seed, _saying("report"), turned)
-                )
+                rows.extend(sat(some, view, samples, critiques.sampling, seed, _saying("report"), turned))
 
     read(lone, "image", len(lone) if by_critiques else CRITICISED, flipped)
     read(grouped, "image", len(grouped))

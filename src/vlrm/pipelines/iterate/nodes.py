@@ -49,6 +49,7 @@ class Release:
         self.settings = {
             "critiques": critiques.exam_samples if chosen["readout"] == "critiques" else 0,
             "temperature": chosen["temperature"],
+            "template": critiques.template,
         }
 
     def save(self, path: Path) -> None:
