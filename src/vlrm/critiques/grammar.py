@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_CHECKS = 6
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_ARTICLES = frozenset(("a", "an", "the", "is", "are", "there"))
 _ATTRIBUTES = ("size", "pattern", "colour")
 _VERDICT = re.compile(r"[\s*_#]*\bVerdict[\s*_]*:.*$", re.DOTALL | re.IGNORECASE)
 
@@ -74,6 +75,11 @@ def statements(judged: Sequence[tuple[Claim, bool]]) -> list[tuple[str, bool]]:
         words = say(claim)
         merged[words] = merged.get(words, True) and holds
     return list(merged.items())
+
+
+def fewest_words(statement: str) -> str:
+    """A statement without the words that :func:`say` does without."""
+    return " ".join(word for word in statement.split() if word not in _ARTICLES)
 
 
 def say(claim: Claim) -> str:

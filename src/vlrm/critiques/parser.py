@@ -24,7 +24,7 @@ Reason = Literal[
 RIGHT, WRONG = "right", "wrong"
 _STRICT = re.compile(r"See: (?P<see>[^.]*)\. Check: (?P<check>.*)\. Verdict: (?P<verdict>right|wrong)\.\s*$", re.DOTALL)
 _REFERENCE = re.compile(r"\[(\d+)\]")
-_MOST_DIGITS = 4
+MOST_DIGITS = 4
 """A longer number names no evidence, and Python refuses to read very long ones."""
 _SECTION = re.compile(r"\b(see|check|verdict)\s*:", re.IGNORECASE)
 _HEADINGS = ("see", "check", "verdict")
@@ -94,7 +94,7 @@ def observed(text: str) -> tuple[str, ...]:
 
 def references(text: str) -> tuple[int, ...]:
     """The numbers of the evidence cited, in order; 0 for a number too long to name any."""
-    return tuple(int(n) if len(n) <= _MOST_DIGITS else 0 for n in _REFERENCE.findall(text))
+    return tuple(int(n) if len(n) <= MOST_DIGITS else 0 for n in _REFERENCE.findall(text))
 
 
 def _parse_strict(text: str, evidence_count: int | None) -> Critique | Refusal:
@@ -180,7 +180,7 @@ def _parts(section: str) -> list[str]:
 
 def _tidy(words: str, *, keep_references: bool = False) -> str:
     """An item in the grammar's form: lower case outside quotations, one line, no sign that means something there."""
-    cited = "".join(f"[{int(n)}] " for n in _REFERENCE.findall(words) if len(n) <= _MOST_DIGITS)
+    cited = "".join(f"[{int(n)}] " for n in _REFERENCE.findall(words) if len(n) <= MOST_DIGITS)
     bare = _REFERENCE.sub(" ", words)
     parts = re.split(r'("[^"\n]*")', bare)
     said = " ".join(" ".join(part if part.startswith('"') else part.lower() for part in parts).split())

@@ -60,7 +60,7 @@ def _disagreement(text: str, verdict: str, judged: Sequence[tuple[Claim, float]]
     critique = parser.parse(text, evidence_count=99)
     if isinstance(critique, parser.Refusal):
         return critique.reason
-    if any(statement in said and said[statement] != holds for statement, holds in critique.checks):
+    if any(said.get(grammar.fewest_words(statement), holds) != holds for statement, holds in critique.checks):
         return "check_against_evidence"
     return None
 

@@ -15,6 +15,7 @@ import pandas as pd
 import psutil
 import pyarrow as pa
 
+from vlrm.critiques.quality import CritiqueQuality
 from vlrm.evaluation.baselines import baseline_figures
 from vlrm.evaluation.best_of_n import BestOfN
 from vlrm.evaluation.figures import Figure, Metrics
@@ -115,12 +116,16 @@ def report(
     data: str,
     *tables: Any,
 ) -> tuple[str, dict[str, Any]]:
-    """The HTML report and iterate.json; ``tables``: metrics of rounds 0..R, their scores, then waterfalls of 1..R."""
-    rounds = (len(tables) - 2) // 3 + 1
-    metrics, scores, waterfalls = tables[:rounds], tables[rounds : 2 * rounds], tables[2 * rounds :]
+    """The HTML report and iterate.json.
+
+    ``tables``: metrics of rounds 0..R, their scores, then of 1..R the waterfalls and the critiques' quality.
+    """
+    rounds = (len(tables) - 2) // 4 + 1
+    metrics, scores, learned = tables[:rounds], tables[rounds : 2 * rounds], tables[2 * rounds :]
+    waterfalls, qualities = (None, *learned[: rounds - 1]), (None, *learned[rounds - 1 :])
     outcomes = [part(exam, table, "report") for table in scores]
     reports = [
-        _round_report(number, outcomes[number], metrics[number], waterfalls[number - 1] if number else None)
+        _round_report(number, outcomes[number], metrics[number], waterfalls[number], qualities[number])
         for number in range(rounds)
     ]
     by_evidence = images is not None
@@ -148,13 +153,18 @@ def report(
 
 
 def _round_report(
-    number: int, outcomes: Outcomes, metrics: Mapping[str, Any], waterfall: pa.Table | None
+    number: int,
+    outcomes: Outcomes,
+    metrics: Mapping[str, Any],
+    waterfall: pa.Table | None,
+    quality: Mapping[str, Any] | None,
 ) -> RoundReport:
     steps = [Refusals.model_validate(row) for row in waterfall.to_pylist()] if waterfall is not None else []
     offered = sum(s.left + s.refused for s in steps if s.test == "offered")
     kept = sum(s.left for s in steps if s.test == "kept")
     parsed = Metrics.model_validate(metrics["metrics"])
-    return round_report(number, outcomes, parsed, pairs_offered=offered, pairs_kept=kept, waterfall=steps)
+    report = round_report(number, outcomes, parsed, pairs_offered=offered, pairs_kept=kept, waterfall=steps)
+    return report.model_copy(update={"critiques": CritiqueQuality.model_validate(quality) if quality else None})
 
 
 def _gains(ours: Outcomes, mine: Metrics, theirs: Outcomes, its: Metrics) -> dict[str, Figure]:
