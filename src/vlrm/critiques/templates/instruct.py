@@ -35,11 +35,12 @@ _SEE = {
     False: "See: the objects that matter, such as red star; box (no numbers in brackets: there is no evidence list)",
 }
 _FORM = (
-    "Reply with exactly three lines, in English, without anything before or after them:\n"
+    "Reply with exactly three lines, in English, without anything before or after them. The verdict is right when "
+    "every check is yes, else wrong.\n"
     "{see}\n"
     "Check: each statement of the answer in a few words, a colon, yes or no, separated by semicolons, such as "
     "red star: yes; two boxes: no\n"
-    "Verdict: right (when every check is yes) or wrong"
+    "Verdict: right or wrong"
 )
 
 
