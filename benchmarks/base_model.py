@@ -25,7 +25,7 @@ from measured_on import commit, machine, versions
 from vlrm import chat
 from vlrm.claims.extract import extract_claims
 from vlrm.claims.truth import holds
-from vlrm.critiques import grammar
+from vlrm.critiques import parser
 from vlrm.embedded.corpus import mutate
 from vlrm.policy.local import generate
 from vlrm.policy.protocol import Request, Sampling, row_seed
@@ -83,9 +83,9 @@ def judge(vlm: Vlm, shown: list[Shown], sampling: Sampling) -> dict[str, float]:
             asked.append((one.image, one.question.text, text))
             true.append(all(holds(claim, one.scene.seen()) for claim in claims))
     requests = [Request(Conversation(i, chat.criticise(q, t)), row_seed("criticise", i, t)) for i, q, t in asked]
-    critiques = [grammar.parse(text) for text in generate(vlm, requests, sampling)]
+    critiques = [parser.parse(text) for text in generate(vlm, requests, sampling)]
     verdicts = np.array([getattr(critique, "verdict", None) == "right" for critique in critiques])
-    parsed = np.array([isinstance(critique, grammar.Critique) for critique in critiques])
+    parsed = np.array([isinstance(critique, parser.Critique) for critique in critiques])
     model = RewardModel(vlm, ModelConfig(base="embedded", likelihood_scale=1, yes_scale=1, verify_form=0, readout=""))
     model.eval()
     with torch.no_grad():

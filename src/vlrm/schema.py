@@ -196,13 +196,16 @@ CRITIQUES = _schema(
     image_sha256=S,
     sample=I,
     with_evidence=B,
+    template=S,
     text=S,
     verdict=S,
     parsed=B,
     reason=S,
+    agreement=F,
 )
-"""``verdict``: right or wrong (null when the critique does not parse; ``reason`` then says why)."""
-CRITIQUE_TARGETS = _schema(critique_id=S, image_sha256=S, question=S, response=S, critique=S, verdict=S)
+"""``template``: name and version of the prompt. ``verdict``: right or wrong (null when the critique does not parse;
+``reason`` then says why). ``agreement``: share of the response's other parsed critiques with the same verdict."""
+CRITIQUE_TARGETS = _schema(critique_id=S, image_sha256=S, question=S, response=S, critique=S, verdict=S, template=S)
 """Accepted critiques as they are learned: references to evidence removed, with what they are about."""
 PAIRS = _schema(
     pair_id=S,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.utils.logging import disable_progress_bar
 
@@ -18,7 +18,7 @@ from vlrm.errors import UserError
 from vlrm.images import BLANK, blank, open_stored
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from PIL import Image
@@ -36,6 +36,15 @@ class Conversation:
 
     image: str
     messages: Messages
+
+
+def token_counter(base: str | Path) -> Callable[[Sequence[str]], list[int]] | None:
+    """Lengths of texts in tokens of a base model; None where its tokenizer is not to be had (an endpoint's model)."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(base)
+    except (OSError, ValueError):
+        return None
+    return lambda texts: [len(ids) for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
 
 
 class Vlm:

@@ -13,12 +13,15 @@ from made_up_exams import exam_of, item, realistic, score, scores_of
 from PIL import Image
 from rich.console import Console
 
+from vlrm.critiques.quality import MEASURES, CritiqueQuality, Quality
 from vlrm.evaluation.baselines import baseline_figures
 from vlrm.evaluation.best_of_n import best_of_n
 from vlrm.evaluation.charts import ticks
+from vlrm.evaluation.figures import Figure
 from vlrm.evaluation.metrics import evaluate, gains
 from vlrm.evaluation.outcomes import Outcomes
 from vlrm.evaluation.report import render_report
+from vlrm.evaluation.report_critiques import KINDS, critique_tables
 from vlrm.evaluation.report_data import Refusals, ReportData, RoundReport, round_report, worst_mistakes
 from vlrm.evaluation.summary import summary_json, terminal_table
 
@@ -34,6 +37,14 @@ def waterfall(offered: int) -> list[Refusals]:
             left -= gone
             steps.append(Refusals(source=source, test=test, refused=gone, left=left))
     return steps
+
+
+def criticised() -> CritiqueQuality:
+    figures = {"verdict_accuracy": Figure(value=0.713, low=0.6, high=0.8, n=40)}
+    some = Quality(
+        critiques=52, responses=26, figures=figures, refused={"cites_nothing": 12}, tokens_mean=43.2, tokens_p95=66
+    )
+    return CritiqueQuality(with_evidence=some, targets=some, on_policy=Quality(critiques=0, responses=0))
 
 
 def made_up(images: Path) -> ReportData:
@@ -52,7 +63,8 @@ def made_up(images: Path) -> ReportData:
             "pairs_kept": kept,
             "waterfall": waterfall(offered) if number else [],
         }
-        rounds.append(round_report(number, outcomes, metrics, **more))
+        report = round_report(number, outcomes, metrics, **more)
+        rounds.append(report.model_copy(update={"critiques": criticised() if number else None}))
         every.append((outcomes, metrics))
     rng = np.random.default_rng(0)
     false = rng.poisson(0.9, (60, 16))
@@ -202,3 +214,19 @@ def test_ticks_are_round_and_inside():
     assert ticks(0, 1) == [0, 0.2, 0.4, 0.6, 0.8, 1.0]
     assert all(-3.7 <= t <= 8.1 for t in ticks(-3.7, 8.1))
     assert ticks(1, 1) == [1]
+
+
+def test_each_kind_of_critiques_has_a_table_over_the_rounds_that_have_some(data: ReportData) -> None:
+    tables = critique_tables(data.rounds)
+    assert [one.title for one in tables] == [KINDS["with_evidence"], KINDS["targets"], KINDS["on_policy"]][:2]
+    assert tables[0].rounds == [1, 2, 3]
+    rows = dict(tables[0].rows)
+    assert rows[MEASURES["verdict_accuracy"]] == [("71.3", "60–80")] * 3
+    assert rows["refused: cites nothing"] == [("12", "")] * 3
+    assert "71.3" in render_report(data)
+
+
+def test_a_page_without_critiques_has_no_table_of_them(data: ReportData) -> None:
+    bare = data.model_copy(update={"rounds": [one.model_copy(update={"critiques": None}) for one in data.rounds]})
+    assert "<h2>Critiques</h2>" in render_report(data)
+    assert "<h2>Critiques</h2>" not in render_report(bare)

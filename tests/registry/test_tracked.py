@@ -60,6 +60,20 @@ def test_training_is_a_series_over_its_own_steps():
     assert found.series == {"training/loss": [(1, 0.7), (2, 0.4)], "training/accuracy": [(1, 0.5), (2, 1.0)]}
 
 
+def test_the_quality_of_critiques_has_a_section_for_each_kind():
+    one = {"critiques": 9, "responses": 5, "figures": {"parsed": FIGURE}, "refused": {"unparsed": 2}}
+    one |= {"templates": ["embedded-1"], "tokens_mean": 40.0, "tokens_p95": None}
+    found = tracked("round_02.summary_critique_quality", {"with_evidence": one, "on_policy": one | {"refused": {}}})
+    assert found.round == 2
+    assert found.figures == {
+        "critiques with evidence/parsed": FIGURE["value"],
+        "critiques with evidence refused/unparsed": 2.0,
+        "critiques with evidence/tokens_mean": 40.0,
+        "critiques on policy/parsed": FIGURE["value"],
+        "critiques on policy/tokens_mean": 40.0,
+    }
+
+
 @pytest.mark.parametrize("name", ["promotion", "pairs_01", "round_01.candidates", "round_01.audit"])
 def test_other_datasets_are_not_tracked(name):
     assert tracked(name, {"value": 1}) is None

@@ -1,4 +1,4 @@
-"""The grammar of a critique: what is seen, a check of each statement, a verdict; with a strict parser.
+"""The grammar of a critique: what is seen, a check of each statement, a verdict; :mod:`vlrm.critiques.parser` reads it.
 
     See: [1] large yellow star; [2] ball. Check: yellow star: yes; two rings: no. Verdict: wrong.
 
@@ -8,58 +8,20 @@ References like ``[1]`` appear only when evidence was given, and must name evide
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from vlrm.critiques.parser import RIGHT, WRONG
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vlrm.schema import Claim, ObjectPhrase, SeenObject
 
-RIGHT, WRONG = "right", "wrong"
 MAX_CHECKS = 6
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_ARTICLES = frozenset(("a", "an", "the", "is", "are", "there"))
 _ATTRIBUTES = ("size", "pattern", "colour")
-_FORM = re.compile(r"See: (?P<see>[^.]*)\. Check: (?P<check>.*)\. Verdict: (?P<verdict>right|wrong)\.\s*$", re.DOTALL)
-_VERDICT = re.compile(r"\s*Verdict:.*$", re.DOTALL)
-_REFERENCE = re.compile(r"\[(\d+)\]")
-
-
-@dataclass(frozen=True)
-class Critique:
-    """A parsed critique; ``checks`` are (statement, holds) in the order written."""
-
-    verdict: str
-    checks: tuple[tuple[str, bool], ...]
-    cited: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why a critique was dropped: unparsed, empty_check, cites_nothing, self_contradiction."""
-
-    reason: str
-
-
-def parse(text: str, evidence_count: int | None = None) -> Critique | Refusal:
-    """Read one critique; ``evidence_count`` is how many pieces of evidence it was given (None: none)."""
-    match = _FORM.match(text.strip())
-    if match is None:
-        return Refusal("unparsed")
-    cited = tuple(int(number) for number in _REFERENCE.findall(text))
-    if any(not 1 <= number <= (evidence_count or 0) for number in cited):
-        return Refusal("cites_nothing")
-    checks = []
-    for item in match["check"].split(";"):
-        statement, separator, answer = item.rpartition(":")
-        if not separator or answer.strip() not in ("yes", "no"):
-            return Refusal("unparsed")
-        checks.append((statement.strip(), answer.strip() == "yes"))
-    if not checks:
-        return Refusal("empty_check")
-    if (match["verdict"] == RIGHT) != all(holds for _, holds in checks):
-        return Refusal("self_contradiction")
-    return Critique(match["verdict"], tuple(checks), cited)
+_VERDICT = re.compile(r"[\s*_#]*\bVerdict[\s*_]*:.*$", re.DOTALL | re.IGNORECASE)
 
 
 def without_verdict(text: str) -> str:
@@ -113,6 +75,11 @@ def statements(judged: Sequence[tuple[Claim, bool]]) -> list[tuple[str, bool]]:
         words = say(claim)
         merged[words] = merged.get(words, True) and holds
     return list(merged.items())
+
+
+def fewest_words(statement: str) -> str:
+    """A statement without the words that :func:`say` does without."""
+    return " ".join(word for word in statement.split() if word not in _ARTICLES)
 
 
 def say(claim: Claim) -> str:

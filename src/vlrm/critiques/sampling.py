@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from vlrm import chat
-from vlrm.critiques import grammar
+from vlrm.critiques import parser
+from vlrm.critiques.agreement import agreement, verdicts_by_response
 from vlrm.policy.protocol import Request, Sampling, Writer, row_seed
 from vlrm.progress import say
 from vlrm.schema import CRITIQUES, SeenObject
@@ -16,6 +17,8 @@ from vlrm.vlm import Conversation
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from vlrm.critiques.templates.template import Template
+
 
 def sample_critiques(
     writer: Writer,
@@ -23,25 +26,28 @@ def sample_critiques(
     samples: int,
     sampling: Sampling,
     seed: int,
+    template: Template,
     evidence: Mapping[str, Sequence[SeenObject]] | None = None,
 ) -> pa.Table:
     """CRITIQUES: ``samples`` per response.
 
     ``responses``: rows with response_id, image_sha256, question, text. ``evidence``: objects by image hash; when
     given, it is quoted to the critic and may be cited, and a critique that cites what is not there is refused.
+    ``template``: how the critic is asked and read.
     """
     rows: list[dict[str, Any]] = []
     requests = []
     for response in responses:
         image = response["image_sha256"]
-        quoted = grammar.evidence_lines(evidence.get(image, ())) if evidence is not None else ""
-        messages = chat.criticise(response["question"], response["text"], quoted)
+        quoted = evidence.get(image, ()) if evidence is not None else None
+        messages = template.ask(response["question"], response["text"], quoted)
         for sample in range(samples):
             kind = "with" if evidence is not None else "without"
             identity = f"{response['response_id']}-{kind}-{sample}"
             rows.append({
                 "critique_id": identity, "response_id": response["response_id"], "image_sha256": image,
                 "sample": sample, "with_evidence": evidence is not None,
+                "template": template.name,
             })  # fmt: skip
             requests.append(Request(Conversation(image, messages), row_seed("critique", seed, identity)))
     done = 0
@@ -54,12 +60,15 @@ def sample_critiques(
     texts = writer.write(requests, sampling, progress)
     for row, text in zip(rows, texts, strict=True):
         cited = len(evidence.get(row["image_sha256"], ())) if evidence is not None else None
-        found = grammar.parse(text, cited)
-        refused = found if isinstance(found, grammar.Refusal) else None
+        found = template.read(text, cited)
+        refused = found if isinstance(found, parser.Refusal) else None
         row |= {
-            "text": text,
-            "verdict": found.verdict if isinstance(found, grammar.Critique) else None,
+            "text": template.tidy(text, cited),
+            "verdict": found.verdict if isinstance(found, parser.Critique) else None,
             "parsed": refused is None,
             "reason": refused.reason if refused else None,
         }
+    given = verdicts_by_response(rows)
+    for row in rows:
+        row["agreement"] = agreement(row["verdict"], given.get(row["response_id"], Counter()))
     return pa.Table.from_pylist(rows, CRITIQUES)

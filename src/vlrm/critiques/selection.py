@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from vlrm.critiques import grammar
+from vlrm.critiques import grammar, parser
 from vlrm.schema import CRITIQUES, Claim, claim_from_json
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def select_critiques(critiques: pa.Table, claims: pa.Table, seed: int, sure: flo
     for row in claims.to_pylist():
         judged.setdefault(row["response_id"], []).append((claim_from_json(row["claim"]), row["probability"]))
     counts: Counter[str] = Counter()
-    kept: dict[str, list[dict[str, Any]]] = {grammar.RIGHT: [], grammar.WRONG: []}
+    kept: dict[str, list[dict[str, Any]]] = {parser.RIGHT: [], parser.WRONG: []}
     for row in critiques.to_pylist():
         reason = row["reason"] or _disagreement(row["text"], row["verdict"], judged.get(row["response_id"], []), sure)
         counts[reason or "agrees"] += 1
@@ -54,13 +54,13 @@ def _disagreement(text: str, verdict: str, judged: Sequence[tuple[Claim, float]]
     if not judged:
         return "no_claim"
     all_true = float(np.prod([p for _, p in judged]))
-    if (all_true if verdict == grammar.RIGHT else 1 - all_true) < sure:
+    if (all_true if verdict == parser.RIGHT else 1 - all_true) < sure:
         return "verdict_against_evidence"
     said = said_holds(judged)
-    critique = grammar.parse(text, evidence_count=99)
-    if isinstance(critique, grammar.Refusal):
+    critique = parser.parse(text, evidence_count=99)
+    if isinstance(critique, parser.Refusal):
         return critique.reason
-    if any(statement in said and said[statement] != holds for statement, holds in critique.checks):
+    if any(said.get(grammar.fewest_words(statement), holds) != holds for statement, holds in critique.checks):
         return "check_against_evidence"
     return None
 

@@ -16,6 +16,7 @@ from vlrm.evaluation.charts import (
     waterfall_chart,
 )
 from vlrm.evaluation.naming import evidence_name
+from vlrm.evaluation.report_critiques import critique_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -102,7 +103,10 @@ def render_report(context: ReportData) -> str:
         if section.charts
     ]
     page = environment.get_template("report.html.j2")
-    return page.render(data=context, lead=_lead(context), table=_table(context), sections=sections)
+    return page.render(
+        data=context, lead=_lead(context), table=_table(context), sections=sections,
+        critiques=critique_tables(context.rounds),
+    )  # fmt: skip
 
 
 def _cell(figure: Figure | None, sign: str = "") -> dict[str, str]:

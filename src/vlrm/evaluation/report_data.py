@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
+from vlrm.critiques.quality import CritiqueQuality
 from vlrm.evaluation.best_of_n import BestOfN
 from vlrm.evaluation.calibration import reliability_bins
 from vlrm.evaluation.figures import Figure, Metrics
@@ -54,6 +55,7 @@ class RoundReport(BaseModel):
     """Temperature-scaled margins of the report pairs."""
     calibration_before: list[tuple[float, float, int]] = Field(default_factory=list)
     calibration_after: list[tuple[float, float, int]] = Field(default_factory=list)
+    critiques: CritiqueQuality | None = None
 
     def figure(self, name: str) -> Figure | None:
         return None if self.metrics is None else self.metrics.figures.get(name)

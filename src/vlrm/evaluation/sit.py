@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from vlrm.critiques import grammar
+from vlrm.critiques import grammar, parser
+from vlrm.critiques.templates import AUTO, choose
 from vlrm.evaluation.bootstrap import image_clusters
 from vlrm.evaluation.outcomes import PLAIN
 from vlrm.policy.local import generate
@@ -20,6 +21,7 @@ from vlrm.schema import SCORES
 from vlrm.vlm import BLANK, Vlm
 
 if TYPE_CHECKING:
+    from vlrm.critiques.templates.template import Template
     from vlrm.policy.protocol import Sampling
 
 Say = Callable[[str], None]
@@ -36,12 +38,15 @@ def sit(
     seed: int,
     say: Say,
     flipped: int = 0,
+    template: Template | None = None,
 ) -> list[dict[str, Any]]:
     """SCORES rows of ``items`` under one view: the plain reward, and one row per critique seed.
 
     Critiques are sampled under the same view, without evidence: a blank image is blank for the critic too. The
     critiques of the first ``flipped`` items are read once more with every check turned round, as view "flipped".
+    ``template``: how the critic is asked, by default what suits its model.
     """
+    template = template or choose(AUTO, critic.model.config)
     shown = images_under(view, items, seed)
     sides = [
         (f"{item['item_id']}-{side}", image, item["question"], item[side])
@@ -53,9 +58,10 @@ def sit(
     rows = [_row(item, view, PLAIN, plain[2 * i : 2 * i + 2], (None, None)) for i, item in enumerate(items)]
     if samples == 0:
         return rows
-    texts = generate(critic, list(critique_requests(sides, range(samples), seed)), sampling)
+    texts = generate(critic, list(critique_requests(sides, range(samples), seed, template)), sampling)
+    texts = [template.tidy(text) for text in texts]
     say(f"{view}: {len(texts)} critiques read")
-    verdicts = np.array([_verdict(text) for text in texts], dtype=object).reshape(len(items), 2, samples)
+    verdicts = np.array([_verdict(text, template) for text in texts], dtype=object).reshape(len(items), 2, samples)
     readings = {view: (items, texts)}
     if flipped:
         turned = [grammar.flip_checks(text) for text in texts[: 2 * samples * flipped]]
@@ -102,9 +108,9 @@ def score_table(rows: Sequence[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(list(rows), SCORES)
 
 
-def _verdict(text: str) -> str | None:
-    found = grammar.parse(text)
-    return None if isinstance(found, grammar.Refusal) else found.verdict
+def _verdict(text: str, template: Template) -> str | None:
+    found = template.read(text)
+    return None if isinstance(found, parser.Refusal) else found.verdict
 
 
 def _row(item: dict[str, Any], view: str, sample: int, rewards: Any, verdicts: Any) -> dict[str, Any]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from vlrm.claims.likelihoods import SHRINK
 from vlrm.claims.reliability import CERTAIN
+from vlrm.critiques.templates import AUTO, TEMPLATES
 from vlrm.policy.endpoint_settings import Endpoint
 from vlrm.policy.protocol import Sampling
 
@@ -67,6 +68,15 @@ class Critiques(BaseModel):
     exam_samples: int = Field(2, ge=2)
     sampling: Sampling = Sampling(max_new_tokens=80)
     targets_per_response: int = 1
+    template: str = AUTO
+    """How critics are asked and read: a name of :mod:`vlrm.critiques.templates`, or auto, by the base model."""
+
+    @field_validator("template")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in (AUTO, *TEMPLATES):
+            raise ValueError(f"must be {AUTO} or one of {', '.join(TEMPLATES)}")
+        return name
 
 
 class BestOf(BaseModel):

@@ -12,11 +12,16 @@ COPIED_BASE_BYTES = 200 * 2**20
 """A base model folder up to this size travels with the release; a larger one is named in reward.json."""
 
 
-def release(folder: Path, reward_model: Path, critic: Path, *, critiques: int, temperature: float) -> None:
-    """Write the released model into ``folder``; ``critiques`` and ``temperature`` were chosen on the gate split."""
+def release(
+    folder: Path, reward_model: Path, critic: Path, *, critiques: int, temperature: float, template: str = "auto"
+) -> None:
+    """Write the released model into ``folder``; ``critiques`` and ``temperature`` were chosen on the gate split.
+
+    ``template``: the run's setting of how a critic is asked.
+    """
     shutil.copytree(reward_model, folder, dirs_exist_ok=True)
     config = RewardModel.read_config(reward_model).model_copy(
-        update={"critiques": critiques, "temperature": temperature}
+        update={"critiques": critiques, "temperature": temperature, "template": template}
     )
     (folder / "reward.json").write_text(config.model_dump_json(indent=2) + "\n")
     shutil.copytree(critic, folder / CRITIC_FOLDER, dirs_exist_ok=True)

@@ -170,8 +170,21 @@ def _training(summary: Mapping[str, Any]) -> dict[str, list[tuple[int, float]]]:
     return {f"training/{name}": [(s["step"], float(s[name])) for s in steps] for name in ("loss", "accuracy")}
 
 
+def _critiques(quality: Mapping[str, Any]) -> dict[str, float]:
+    """The shares, lengths and refusals of critiques with the evidence, and of those the reward model reads."""
+    named: dict[str, float] = {}
+    for kind, found in quality.items():
+        section = f"critiques {kind.replace('_', ' ')}"
+        named |= {f"{section}/{name}": float(figure["value"]) for name, figure in found["figures"].items()}
+        named |= numbers(found["refused"], prefix=f"{section} refused/")
+        lengths = {name: found[name] for name in ("tokens_mean", "tokens_p95")}
+        named |= numbers(lengths, prefix=f"{section}/")
+    return named
+
+
 _COUNTS: dict[str, Callable[[Any], dict[str, float]]] = {
     "waterfall": _pairs,
+    "summary_critique_quality": _critiques,
     "summary_critiques": partial(numbers, prefix="critique targets/"),
     "summary_shortcuts": partial(numbers, prefix="kept pairs/"),
     "label_rates": _hallucinated,

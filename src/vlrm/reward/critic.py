@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from vlrm import chat
+from vlrm.critiques import templates
 from vlrm.reward.model import language_modules
 from vlrm.reward.schedule import warm_cosine
 
@@ -46,11 +46,14 @@ class CriticExample:
     question: str
     response: str
     critique: str
+    template: str = templates.EMBEDDED_1.name
+    """How it was asked for, and will be asked for again (:mod:`vlrm.critiques.templates`)."""
 
 
 def language_loss(vlm: Vlm, examples: Sequence[CriticExample]) -> Tensor:
     """Mean cross-entropy of the critiques' tokens, the evidence absent from the conversation."""
-    contexts = vlm.token_ids([vlm.text(chat.criticise(e.question, e.response), reply=True) for e in examples])
+    asked = [templates.named(e.template).ask(e.question, e.response, None) for e in examples]
+    contexts = vlm.token_ids([vlm.text(messages, reply=True) for messages in asked])
     written = vlm.token_ids([e.critique + vlm.tokenizer.eos_token for e in examples])
     both = [a + b for a, b in zip(contexts, written, strict=True)]
     inputs = vlm.inputs([e.image for e in examples], both, side="right")

@@ -35,6 +35,8 @@ class ModelConfig(BaseModel):
     readout: str
     critiques: int = 0
     """How many sampled critiques the default score averages over; 0 is the plain reward. Chosen on the gate split."""
+    template: str = "auto"
+    """How its critic is asked: the setting ``critiques.template`` of the run (:mod:`vlrm.critiques.templates`)."""
     temperature: float = 1.0
     adapter: bool = False
     text_only: bool = False

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from vlrm import chat
 from vlrm.critiques import grammar
+from vlrm.critiques.templates import choose
 from vlrm.images import open_image
 from vlrm.policy.local import generate
 from vlrm.policy.protocol import Request, Sampling, row_seed
@@ -21,6 +21,8 @@ from vlrm.vlm import Conversation, Vlm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from vlrm.critiques.templates.template import Template
 
 BATCH = 64
 CRITIC_FOLDER = "critic"
@@ -64,11 +66,11 @@ def pair_margins(model: RewardModel, pairs: Sequence[Mapping[str, Any]]) -> dict
 
 
 def critique_requests(
-    rows: Sequence[tuple[str, str, str, str]], samples: Sequence[int], seed: int
+    rows: Sequence[tuple[str, str, str, str]], samples: Sequence[int], seed: int, template: Template
 ) -> Iterator[Request]:
     """One request per response and sample; ``rows`` are (response id, image, question, response)."""
     for identity, image, question, response in rows:
-        messages = chat.criticise(question, response)
+        messages = template.ask(question, response, None)
         for sample in samples:
             yield Request(Conversation(image, messages), row_seed("critique", seed, identity, sample))
 
@@ -106,7 +108,9 @@ class Scorer:
         for image in opened:
             self.critic.hold(image)
         named = [(f"{r.image}\x1f{r.question}\x1f{r.response}", r.image, r.question, r.response) for r in plain]
-        texts = generate(self.critic, list(critique_requests(named, range(wanted), seed)), self.sampling)
+        template = choose(self.model.config.template, self.critic.model.config)
+        requests = list(critique_requests(named, range(wanted), seed, template))
+        texts = [template.tidy(text) for text in generate(self.critic, requests, self.sampling)]
         carried = [
             Row(row.image, row.question, row.response, grammar.without_verdict(texts[i * wanted + m]))
             for i, row in enumerate(plain)

@@ -20,6 +20,7 @@ from vlrm.ablation.selection import at_random, by_rule, margins_of, self_labelle
 from vlrm.claims.reliability import Reliability
 from vlrm.claims.table import verify_responses
 from vlrm.critiques.sampling import sample_critiques
+from vlrm.critiques.templates import choose
 from vlrm.errors import UserError
 from vlrm.evaluation.baselines import baseline_figures
 from vlrm.evaluation.labeller import exam_responses
@@ -150,8 +151,9 @@ def criticise_rest(
     rest.sort(key=lambda row: row["response_id"])
     vlm = Vlm.load(policy.base, image_store(data))
     load_critic(vlm, critic)
-    writer = LocalWriter(vlm)
-    return pa.concat_tables([known, sample_critiques(writer, rest, critiques.on_policy, critiques.sampling, seed)])
+    writer, template = LocalWriter(vlm), choose(critiques.template, vlm.model.config)
+    fresh = sample_critiques(writer, rest, critiques.on_policy, critiques.sampling, seed, template)
+    return pa.concat_tables([known, fresh])
 
 
 def learn(

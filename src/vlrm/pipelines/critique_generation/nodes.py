@@ -13,9 +13,11 @@ from vlrm.claims.reliability import Reliability
 from vlrm.claims.table import objects_by_image, verify_responses
 from vlrm.counterfactuals import CounterfactualSettings, edit_candidates
 from vlrm.critiques.sampling import sample_critiques
+from vlrm.critiques.templates import choose
 from vlrm.pipelines.settings import Critiques, Policy, image_store
 from vlrm.pipelines.writers import open_writer
 from vlrm.policy.candidates import sample_candidates
+from vlrm.policy.local import LocalWriter
 from vlrm.policy.protocol import row_seed
 from vlrm.prompts import scenes_by_image, store_scene
 
@@ -87,4 +89,6 @@ def criticise(
             seen.add((row["prompt_id"], row["text"]))
             rows.append(row | {"question": asked[row["prompt_id"]]})
     writer = open_writer(policy, data, critic=critic)
-    return sample_critiques(writer, rows, critiques.samples, critiques.sampling, seed, objects_by_image(evidence))
+    template = choose(critiques.template, writer.vlm.model.config if isinstance(writer, LocalWriter) else None)
+    seen_there = objects_by_image(evidence)
+    return sample_critiques(writer, rows, critiques.samples, critiques.sampling, seed, template, seen_there)

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from vlrm.claims.table import objects_by_image
+from vlrm.critiques.quality import CritiqueQuality, judge_responses
+from vlrm.critiques.quality import measure as quality
+from vlrm.critiques.templates import choose
 from vlrm.evaluation.baselines import baseline_figures
 from vlrm.evaluation.metrics import choose_readout, evaluate
 from vlrm.evaluation.outcomes import Outcomes, credit
 from vlrm.evaluation.sit import Say, score_table, sit
 from vlrm.pipelines.settings import Critiques, Policy, image_store
 from vlrm.progress import say
+from vlrm.prompts import scenes_by_image
 from vlrm.reward.critic import load_critic
 from vlrm.reward.model import RewardModel
-from vlrm.vlm import Vlm
+from vlrm.vlm import Vlm, token_counter
 
 CRITICISED = 160
 """Report pairs, beside the groups, read with critiques where the readout is plain; of a blind view always."""
@@ -43,7 +50,8 @@ def sit_exam(
     items = exam.to_pylist()
     gate = [item for item in items if item["split"] == "gate"]
     report = [item for item in items if item["split"] == "report"]
-    rows = sit(model, speaker, gate, "image", critiques.exam_samples, critiques.sampling, seed, _saying("gate"))
+    sat = partial(sit, model, speaker, template=choose(critiques.template, speaker.model.config))
+    rows = sat(gate, "image", critiques.exam_samples, critiques.sampling, seed, _saying("gate"))
     readout = choose_readout(Outcomes.read(pa.Table.from_pylist(gate, exam.schema), score_table(rows)))
     shuffled = [report[i] for i in np.random.default_rng(seed).permutation(len(report))]
     lone = [item for item in shuffled if item["group_id"] is None]
@@ -56,9 +64,7 @@ def sit_exam(
     def read(items: list[dict[str, Any]], view: str, voiced: int, flipped: int = 0) -> None:
         for some, samples, turned in ((items[:voiced], critiques.exam_samples, flipped), (items[voiced:], 0, 0)):
             if some:
-                rows.extend(
-                    sit(model, speaker, some, view, samples, critiques.sampling, seed, _saying("report"), turned)
-                )
+                rows.extend(sat(some, view, samples, critiques.sampling, seed, _saying("report"), turned))
 
     read(lone, "image", len(lone) if by_critiques else CRITICISED, flipped)
     read(grouped, "image", len(grouped))
@@ -89,6 +95,31 @@ def measure(exam: pa.Table, scores: pa.Table, seed: int) -> dict[str, Any]:
             i: float(r) for i, r, keep in zip(items, right, gate.original, strict=True) if keep and np.isfinite(r)
         },
     }
+
+
+def measure_critiques(
+    critiques: pa.Table,
+    targets: pa.Table,
+    head_critiques: pa.Table,
+    candidate_claims: pa.Table,
+    edit_claims: pa.Table,
+    evidence: pa.Table,
+    scenes: pa.Table,
+    quad_scenes: pa.Table,
+    edits: pa.Table,
+    policy: Policy,
+    seed: int,
+) -> dict[str, Any]:
+    """How good this round's critiques are: given the evidence, learned from, and read by the reward model."""
+    claims = pa.concat_tables([candidate_claims, edit_claims])
+    judged = judge_responses(claims, scenes_by_image(scenes, quad_scenes))
+    of = partial(
+        quality, judged=judged, evidence=objects_by_image(evidence), linked=edits,
+        count_tokens=token_counter(policy.base), seed=seed,
+    )  # fmt: skip
+    learned = critiques.filter(pc.is_in(critiques["critique_id"], targets["critique_id"].combine_chunks()))
+    found = CritiqueQuality(with_evidence=of(critiques), targets=of(learned), on_policy=of(head_critiques))
+    return found.model_dump()
 
 
 def part(exam: pa.Table, scores: pa.Table, split: str) -> Outcomes:

@@ -15,6 +15,7 @@ import pandas as pd
 import psutil
 import pyarrow as pa
 
+from vlrm.critiques.quality import CritiqueQuality
 from vlrm.evaluation.baselines import baseline_figures
 from vlrm.evaluation.best_of_n import BestOfN
 from vlrm.evaluation.figures import Figure, Metrics
@@ -50,6 +51,7 @@ class Release:
         self.settings = {
             "critiques": critiques.exam_samples if chosen["readout"] == "critiques" else 0,
             "temperature": chosen["temperature"],
+            "template": critiques.template,
         }
 
     def save(self, path: Path) -> None:
@@ -117,15 +119,16 @@ def report(
 ) -> tuple[str, dict[str, Any]]:
     """The HTML report and iterate.json.
 
-    ``tables``: metrics of rounds 0..R, their scores; then of rounds 1..R waterfalls, shortcuts and label rates.
+    ``tables``: metrics of rounds 0..R, their scores; then of rounds 1..R waterfalls, the critiques' quality, shortcuts and
+    label rates.
     """
-    rounds = (len(tables) - 2) // 5 + 1
+    rounds = (len(tables) - 2) // 6 + 1
     metrics, scores, kept = tables[:rounds], tables[rounds : 2 * rounds], tables[2 * rounds :]
-    waterfalls, shortcuts, rates = (kept[i * (rounds - 1) : (i + 1) * (rounds - 1)] for i in range(3))
+    waterfalls, qualities, shortcuts, rates = (kept[i * (rounds - 1) : (i + 1) * (rounds - 1)] for i in range(4))
     outcomes = [part(exam, table, "report") for table in scores]
     reports = [
-        _round_report(number, outcomes[number], metrics[number], waterfalls[number - 1] if number else None)
-        for number in range(rounds)
+        _round_report(number, outcomes[number], metrics[number], waterfall, quality)
+        for number, (waterfall, quality) in enumerate(zip((None, *waterfalls), (None, *qualities), strict=True))
     ]
     by_evidence = images is not None
     last, parsed = outcomes[-1], [Metrics.model_validate(m["metrics"]) for m in metrics]
@@ -153,13 +156,18 @@ def report(
 
 
 def _round_report(
-    number: int, outcomes: Outcomes, metrics: Mapping[str, Any], waterfall: pa.Table | None
+    number: int,
+    outcomes: Outcomes,
+    metrics: Mapping[str, Any],
+    waterfall: pa.Table | None,
+    quality: Mapping[str, Any] | None,
 ) -> RoundReport:
     steps = [Refusals.model_validate(row) for row in waterfall.to_pylist()] if waterfall is not None else []
     offered = sum(s.left + s.refused for s in steps if s.test == "offered")
     kept = sum(s.left for s in steps if s.test == "kept")
     parsed = Metrics.model_validate(metrics["metrics"])
-    return round_report(number, outcomes, parsed, pairs_offered=offered, pairs_kept=kept, waterfall=steps)
+    report = round_report(number, outcomes, parsed, pairs_offered=offered, pairs_kept=kept, waterfall=steps)
+    return report.model_copy(update={"critiques": CritiqueQuality.model_validate(quality) if quality else None})
 
 
 def _gains(ours: Outcomes, mine: Metrics, theirs: Outcomes, its: Metrics) -> dict[str, Figure]:

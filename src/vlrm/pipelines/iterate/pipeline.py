@@ -61,7 +61,8 @@ def _ending(rounds: int) -> list[Node]:
     numbers = [f"{number:02d}" for number in range(rounds + 1)]
     last = numbers[-1]
     told = [f"metrics_{n}" for n in numbers] + [f"round_{n}.scores" for n in numbers]
-    told += [f"round_{n}.{what}" for what in ("waterfall", "summary_shortcuts", "label_rates") for n in numbers[1:]]
+    kept = ("waterfall", "summary_critique_quality", "summary_shortcuts", "label_rates")
+    told += [f"round_{n}.{what}" for what in kept for n in numbers[1:]]
     return [
         node(
             release_model, [f"reward_model_{last}", f"critic_{last}", f"metrics_{last}", "params:critiques"],

@@ -97,6 +97,7 @@ def choose_critiques(
                 "response": response["text"],
                 "critique": as_target(row["text"]),
                 "verdict": row["verdict"],
+                "template": row["template"],
             }
         )
     return pa.Table.from_pylist(targets, CRITIQUE_TARGETS), accepted.counts

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from vlrm.critiques.sampling import sample_critiques
+from vlrm.critiques.templates import choose
 from vlrm.errors import UserError
 from vlrm.pipelines.settings import Critiques, Policy, image_store
 from vlrm.policy.local import LocalWriter
@@ -51,7 +52,7 @@ def learn_to_criticise(
 
 def critic_examples(targets: Sequence[pa.Table]) -> list[CriticExample]:
     return [
-        CriticExample(row["image_sha256"], row["question"], row["response"], row["critique"])
+        CriticExample(row["image_sha256"], row["question"], row["response"], row["critique"], row["template"])
         for table in targets
         for row in table.to_pylist()
     ]
@@ -70,7 +71,10 @@ def criticise_on_policy(
                 "response_id": row[f"{side}_id"], "image_sha256": row["image_sha256"],
                 "question": row["question"], "text": row[side],
             }  # fmt: skip
-    return sample_critiques(LocalWriter(vlm), list(rows.values()), critiques.on_policy, critiques.sampling, seed)
+    template = choose(critiques.template, vlm.model.config)
+    return sample_critiques(
+        LocalWriter(vlm), list(rows.values()), critiques.on_policy, critiques.sampling, seed, template
+    )
 
 
 def learn_to_reward(
