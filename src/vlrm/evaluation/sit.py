@@ -4,7 +4,7 @@ swapped."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -14,11 +14,13 @@ from vlrm.critiques import grammar
 from vlrm.evaluation.bootstrap import image_clusters
 from vlrm.evaluation.outcomes import PLAIN
 from vlrm.policy.local import generate
-from vlrm.policy.protocol import Sampling
 from vlrm.reward.model import RewardModel, Row
 from vlrm.reward.scoring import critique_requests, score
 from vlrm.schema import SCORES
 from vlrm.vlm import BLANK, Vlm
+
+if TYPE_CHECKING:
+    from vlrm.policy.protocol import Sampling
 
 Say = Callable[[str], None]
 SIDES = ("chosen", "rejected")

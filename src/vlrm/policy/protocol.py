@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class Sampling(BaseModel):
-    """How texts are drawn: ``temperature`` 0 takes the likeliest token; ``top_p`` keeps the smallest such nucleus."""
+    """How texts are drawn: ``temperature`` 0 takes the likeliest token; ``top_p`` keeps the smallest such nucleus.
+
+    A text ends before the first of the ``stop`` strings. ``batch_size`` is how many texts are written at once.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -23,6 +26,7 @@ class Sampling(BaseModel):
     top_p: float = Field(default=1.0, gt=0, le=1)
     max_new_tokens: int = Field(default=64, ge=1)
     batch_size: int = Field(default=128, ge=1)
+    stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
 
 
 @dataclass(frozen=True)
