@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from vlrm.claims.likelihoods import SHRINK
 from vlrm.claims.reliability import CERTAIN
+from vlrm.policy.candidates import Distinct
 from vlrm.policy.protocol import Sampling
 
 
@@ -40,13 +41,14 @@ class Verdicts(BaseModel):
 
 
 class Policy(BaseModel):
-    """The base model, a folder or hub name, and how K candidates are drawn from it."""
+    """The base model, a folder or hub name, how K candidates are drawn from it, and which count as one."""
 
     model_config = ConfigDict(extra="forbid")
 
     base: str
     candidates: int = Field(4, ge=2)
     sampling: Sampling = Sampling()
+    distinct: Distinct = Distinct()
     dtype: str = "float32"
 
 

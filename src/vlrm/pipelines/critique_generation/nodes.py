@@ -23,9 +23,9 @@ from vlrm.vlm import Vlm
 
 
 def sample(prompts: pa.Table, policy: Policy, seed: int, data: str) -> pa.Table:
-    """K candidates per prompt from the frozen base policy."""
+    """K candidates per prompt from the frozen base policy, fewer where it repeats itself."""
     vlm = Vlm.load(policy.base, image_store(data))
-    return sample_candidates(LocalWriter(vlm), prompts, policy.candidates, policy.sampling, seed)
+    return sample_candidates(LocalWriter(vlm), prompts, policy.candidates, policy.sampling, seed, policy.distinct)
 
 
 def verify(responses: pa.Table, prompts: pa.Table, evidence: pa.Table, reliability: dict[str, Any]) -> pa.Table:
