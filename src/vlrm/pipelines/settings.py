@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from vlrm.claims.likelihoods import SHRINK
 from vlrm.claims.reliability import CERTAIN
 from vlrm.critiques.templates import AUTO, TEMPLATES
+from vlrm.policy.candidates import Distinct
 from vlrm.policy.endpoint_settings import Endpoint
 from vlrm.policy.protocol import Sampling
 
@@ -42,7 +43,7 @@ class Verdicts(BaseModel):
 
 
 class Policy(BaseModel):
-    """The base model, a folder or hub name, and how K candidates are drawn from it.
+    """The base model, a folder or hub name, how K candidates are drawn from it, and which count as one.
 
     With an ``endpoint``, that one writes the candidates and the critiques that see the evidence. What learns needs
     weights: on-policy critiques, the reward model and its evaluation stay with ``base``.
@@ -53,6 +54,7 @@ class Policy(BaseModel):
     base: str
     candidates: int = Field(4, ge=2)
     sampling: Sampling = Sampling()
+    distinct: Distinct = Distinct()
     dtype: str = "float32"
     # Left out of a round's key while there is none: rounds from before it stay what they are.
     endpoint: Endpoint | None = Field(None, exclude_if=lambda endpoint: endpoint is None)

@@ -1,34 +1,101 @@
-"""Samples K candidate responses per prompt."""
+"""Samples K candidate responses per prompt, and draws near duplicates again."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field
 
 from vlrm import chat
+from vlrm.policy.duplicates import Pairs, jaccard, word_pairs
 from vlrm.policy.protocol import Request, Sampling, Writer, row_seed
 from vlrm.progress import say
 from vlrm.schema import RESPONSES
 from vlrm.vlm import Conversation
 
 
-def sample_candidates(writer: Writer, prompts: pa.Table, number: int, sampling: Sampling, seed: int) -> pa.Table:
-    """RESPONSES with source ``sampled``: ``number`` per prompt, in the prompts' order."""
-    rows, requests = [], []
-    for prompt in prompts.to_pylist():
-        for sample in range(number):
-            rows.append({
-                "response_id": f"{prompt['prompt_id']}-c{sample}", "prompt_id": prompt["prompt_id"],
-                "image_sha256": prompt["image_sha256"], "source": "sampled", "parent_id": None,
-                "edit_kind": None, "quad_id": None, "sample": sample,
-            })  # fmt: skip
-            conversation = Conversation(prompt["image_sha256"], chat.ask(prompt["question"]))
-            requests.append(Request(conversation, row_seed("candidate", seed, prompt["prompt_id"], sample)))
+class Distinct(BaseModel):
+    """Which candidates of a prompt are near duplicates, and how often one is drawn again before it is dropped.
+
+    ``similarity``: Jaccard index of word pairs, case, punctuation and articles apart, from which on two texts count
+    as one. At 1 only other spellings of a text go: one changed word may be what makes an answer false.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    similarity: float = Field(default=1.0, gt=0, le=1)
+    redraws: int = Field(default=2, ge=0)
+
+
+def sample_candidates(
+    writer: Writer,
+    prompts: pa.Table,
+    number: int,
+    sampling: Sampling,
+    seed: int,
+    distinct: Distinct | None = None,
+) -> pa.Table:
+    """RESPONSES with source ``sampled``, in the prompts' order: ``number`` per prompt.
+
+    With ``distinct``, near duplicates of an earlier candidate are drawn again, and what stays one is left out: a prompt
+    may then have fewer rows. Without it every draw counts, as best-of-N needs.
+    """
+    rows = [
+        {
+            "response_id": f"{prompt['prompt_id']}-c{sample}", "prompt_id": prompt["prompt_id"],
+            "image_sha256": prompt["image_sha256"], "source": "sampled", "parent_id": None,
+            "edit_kind": None, "quad_id": None, "sample": sample,
+        }
+        for prompt in prompts.to_pylist()
+        for sample in range(number)
+    ]  # fmt: skip
+    asked = dict(zip(prompts["prompt_id"].to_pylist(), prompts["question"].to_pylist(), strict=True))
+    _draw(writer, rows, asked, sampling, seed)
+    if distinct is not None:
+        kept: dict[str, list[Pairs]] = {}
+        repeated = _repeated(rows, kept, distinct.similarity)
+        first = len(repeated)
+        for attempt in range(1, distinct.redraws + 1 if sampling.temperature > 0 else 1):
+            _draw(writer, repeated, asked, sampling, seed, attempt)
+            repeated = _repeated(repeated, kept, distinct.similarity)
+        dropped = {row["response_id"] for row in repeated}
+        rows = [row for row in rows if row["response_id"] not in dropped]
+        say(f"{len(rows)} candidates; {first} repeated another, {len(dropped)} of them again when redrawn: dropped")
+    return pa.Table.from_pylist(rows, RESPONSES)
+
+
+def _draw(
+    writer: Writer, rows: list[dict[str, Any]], asked: dict[str, str], sampling: Sampling, seed: int, attempt: int = 0
+) -> None:
+    """Give each row a text; a sample's first draw is the same with redraws and without."""
+    again = (attempt,) if attempt else ()
+    requests = [
+        Request(
+            Conversation(row["image_sha256"], chat.ask(asked[row["prompt_id"]])),
+            row_seed("candidate", seed, row["prompt_id"], row["sample"], *again),
+        )
+        for row in rows
+    ]
     done = 0
 
     def progress(count: int) -> None:
         nonlocal done
         done += count
-        say(f"candidate {done} of {len(requests)}")
+        say(f"candidate {done} of {len(requests)}" + (" drawn again" if attempt else ""))
 
-    texts = writer.write(requests, sampling, progress)
-    return pa.Table.from_pylist([row | {"text": text} for row, text in zip(rows, texts, strict=True)], RESPONSES)
+    for row, text in zip(rows, writer.write(requests, sampling, progress), strict=True):
+        row["text"] = text
+
+
+def _repeated(rows: list[dict[str, Any]], kept: dict[str, list[Pairs]], similarity: float) -> list[dict[str, Any]]:
+    """The rows that say what a kept one of their prompt says; the others are added to ``kept``."""
+    repeated = []
+    for row in rows:
+        pairs = word_pairs(row["text"])
+        others = kept.setdefault(row["prompt_id"], [])
+        if any(jaccard(pairs, other) >= similarity for other in others):
+            repeated.append(row)
+        else:
+            others.append(pairs)
+    return repeated

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 
 class Sampling(BaseModel):
-    """How texts are drawn: ``temperature`` 0 takes the likeliest token; ``top_p`` keeps the smallest such
-    nucleus; a text ends before the first of ``stop``."""
+    """How texts are drawn: ``temperature`` 0 takes the likeliest token; ``top_p`` keeps the smallest such nucleus.
+
+    A text ends before the first of the ``stop`` strings. ``batch_size`` is how many texts are written at once.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -25,7 +27,7 @@ class Sampling(BaseModel):
     max_new_tokens: int = Field(default=64, ge=1)
     batch_size: int = Field(default=128, ge=1)
     # Left out of a round's key while there is none: rounds from before it stay what they are.
-    stop: tuple[str, ...] = Field(default=(), exclude_if=lambda stop: not stop)
+    stop: tuple[Annotated[str, Field(min_length=1)], ...] = Field(default=(), exclude_if=lambda stop: not stop)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ def choose_best(
     if asked.num_rows == 0:
         return {"points": []}
     vlm = Vlm.load(policy.base, image_store(data))
+    # Every draw counts: N answers are what N draws give, repetitions included.
     said = sample_candidates(open_writer(policy, data, vlm), asked, settings.candidates, policy.sampling, seed)
     questions = dict(zip(asked["prompt_id"].to_pylist(), asked["question"].to_pylist(), strict=True))
     rows = [Row(r["image_sha256"], questions[r["prompt_id"]], r["text"]) for r in said.to_pylist()]

@@ -119,8 +119,8 @@ def report(
 ) -> tuple[str, dict[str, Any]]:
     """The HTML report and iterate.json.
 
-    ``tables``: metrics of rounds 0..R, their scores; then of rounds 1..R waterfalls, the critiques' quality, shortcuts and
-    label rates.
+    ``tables``: metrics of rounds 0..R, their scores; then of rounds 1..R waterfalls, the critiques' quality, shortcuts
+    and label rates.
     """
     rounds = (len(tables) - 2) // 6 + 1
     metrics, scores, kept = tables[:rounds], tables[rounds : 2 * rounds], tables[2 * rounds :]
