@@ -17,6 +17,7 @@ from vlrm.embedded.tower import AMONG, CELLS, SceneTower, SceneTowerConfig
 from vlrm.embedded.train import VlmTraining, train_vlm
 from vlrm.scenes.render import render
 from vlrm.scenes.world import MAX_OBJECTS, SHAPES, Scene, SceneObject
+from vlrm.vlm import Vlm
 
 SHIPPED = Path(__file__).parents[2] / "data" / "06_models" / "embedded" / "vlm"
 
@@ -28,6 +29,21 @@ def thing(shape: str, x: float, y: float) -> SceneObject:
 def test_training_text_is_what_the_chat_template_writes(tiny):
     messages = chat.verify("Is there a star?", "Yes, a red star.", "See: red star.", 2)
     assert flatten(messages) == tiny[0].text(messages, reply=True)
+
+
+def test_transformers_alone_reads_it(tmp_path):
+    """Without vlrm's own way of sharing features: the processor places as many image tokens as the tower gives."""
+    scene = draw_scenes(5, 1)[0]
+    image = render(scene)
+    vlm = Vlm.load(SHIPPED, tmp_path)
+    messages = chat.ask("What is in the image?")
+    text = vlm.text(messages, reply=True)
+    inputs = vlm.processor(images=[image], text=[text], return_tensors="pt")
+    ours = vlm.inputs([vlm.hold(image)], vlm.token_ids([text]), side="left")
+    assert inputs["input_ids"].tolist() == ours["input_ids"].tolist()
+    with torch.no_grad():
+        alone, shared = vlm.model(**inputs).logits, vlm.model(**ours).logits
+    torch.testing.assert_close(alone, shared, atol=1e-4, rtol=0)
 
 
 def test_training_pixels_are_the_processors(tiny):

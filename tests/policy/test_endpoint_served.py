@@ -27,11 +27,8 @@ QUESTIONS = ("What is in the image?", "Describe the picture.", "How many objects
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory) -> tuple[str, str]:
-    """(address, model) of a copy whose processor counts image tokens itself: vlrm does so, the server does not."""
+    """(address, model) of a copy that samples unless it is told not to."""
     folder = Path(shutil.copytree(MODEL, tmp_path_factory.mktemp("served") / "vlm"))
-    processor = json.loads((folder / "processor_config.json").read_text())
-    processor |= {"patch_size": 64, "num_additional_image_tokens": 4}  # (128 / 64)^2 + 4 = the tower's 8 tokens
-    (folder / "processor_config.json").write_text(json.dumps(processor))
     generation = json.loads((folder / "generation_config.json").read_text()) | {"do_sample": True}
     (folder / "generation_config.json").write_text(json.dumps(generation))
     os.environ.setdefault("OMP_NUM_THREADS", "1")

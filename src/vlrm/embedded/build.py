@@ -15,7 +15,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from vlrm.embedded.tower import AMONG, CELLS, SceneTowerConfig
+from vlrm.embedded.tower import AMONG, SceneTowerConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,11 +59,12 @@ def build_processor(texts: Iterable[str], image_size: int = 128, vocabulary: int
     return LlavaProcessor(
         image_processor=image_processor,
         tokenizer=tokenizer,
-        patch_size=image_size // CELLS,
+        # One patch and the rest: together the tower's tokens, so that the processor alone knows how many there are.
+        patch_size=image_size,
         vision_feature_select_strategy="full",
         chat_template=CHAT_TEMPLATE,
         image_token=IMAGE,
-        num_additional_image_tokens=0,
+        num_additional_image_tokens=SceneTowerConfig().tokens - 1,
     )
 
 
