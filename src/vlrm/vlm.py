@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.utils.logging import disable_progress_bar
 
@@ -61,13 +61,18 @@ class Vlm:
         self.image_token_id: int = model.config.image_token_id
         added = self.tokenizer.added_tokens_decoder
         self._special = [t.content for i, t in added.items() if t.special or i == self.image_token_id]
-        self.shares_features = model.config.model_type in FEATURES_ONCE
 
     @staticmethod
     def load(folder: str | Path, images: Path, dtype: torch.dtype = torch.float32) -> Vlm:
         """Load a model folder or hub name; ``images`` is the image store. :class:`UserError` when it cannot be."""
         disable_progress_bar()
         try:
+            kind = AutoConfig.from_pretrained(str(folder)).model_type
+            if kind not in FEATURES_ONCE:  # before any weight is read
+                raise UserError(
+                    f"the model in {folder} is of type {kind}, whose image tokens the reward model cannot read yet; give "
+                    f"base= a model of type {' or '.join(FEATURES_ONCE)} (others can write behind policy.endpoint)"
+                )
             processor = AutoProcessor.from_pretrained(str(folder))
             model = AutoModelForImageTextToText.from_pretrained(str(folder), dtype=dtype)
         except (OSError, ValueError, KeyError) as error:

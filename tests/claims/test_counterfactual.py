@@ -162,3 +162,16 @@ def test_limit_and_capitals() -> None:
     assert len(edits("There is a red star, a blue ball and a ring.", limit=2)) == 2
     assert apply("Red stars.", [(0, 3, "orange")]) == "Orange stars."
     assert apply("An orange star and a red one.", [(3, 9, "blue")]) == "A blue star and a red one."
+
+
+def test_what_an_answer_hallucinates_is_no_vocabulary() -> None:
+    """Negative amplification: a label that an answer made up is edited into no claim, its own or another's."""
+    text = 'There is a purple star. The ball says "ZAP". There are two rings.'
+    claims = extract_claims(text, "")
+    chances = [float(holds(claim, SCENE)) for claim in claims]
+    assert 0.0 in chances and 1.0 in chances
+    for seed in range(60):
+        for edit in propose(text, claims, chances, SCENE, np.random.default_rng(seed)):
+            assert holds(edit.before, SCENE)  # only what is true is edited
+            assert edit.after.value not in ("ZAP", "purple")
+            assert edit.text.count("ZAP") == text.count("ZAP") and edit.text.count("purple") == text.count("purple")
