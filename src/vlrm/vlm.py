@@ -70,8 +70,8 @@ class Vlm:
             kind = AutoConfig.from_pretrained(str(folder)).model_type
             if kind not in FEATURES_ONCE:  # before any weight is read
                 raise UserError(
-                    f"the model in {folder} is of type {kind}, whose image tokens the reward model cannot read yet; give "
-                    f"base= a model of type {' or '.join(FEATURES_ONCE)} (others can write behind policy.endpoint)"
+                    f"the model in {folder} is of type {kind}, whose image tokens the reward model cannot read yet; "
+                    f"give base= a model of type {' or '.join(FEATURES_ONCE)} (others can write behind policy.endpoint)"
                 )
             processor = AutoProcessor.from_pretrained(str(folder))
             model = AutoModelForImageTextToText.from_pretrained(str(folder), dtype=dtype)
