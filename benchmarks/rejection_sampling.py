@@ -36,7 +36,7 @@ from vlrm.evaluation.bootstrap import SeedResampler, hierarchical_mean, image_cl
 from vlrm.evaluation.figures import Figure
 from vlrm.evaluation.outcomes import credit
 from vlrm.evaluation.over_seeds import OVER_VERDICT, SeedFigures, over_seeds, seed_run
-from vlrm.evaluation.selection_quality import curves, judged_by_truth, mean_curves, strictly
+from vlrm.evaluation.selection_quality import by_source, curves, judged_by_truth, mean_curves, strictly
 from vlrm.evaluation.summary import with_interval
 from vlrm.prompts import scenes_by_image
 from vlrm.rejection_sampling.amplification import grown, merged, overall
@@ -171,21 +171,11 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     models = critic_figures(arguments)
     drawn = [curves(table, n) for rounds in judged for n, table in enumerate(rounds)]
     kept_row = (pl.col("refused").is_null()).cast(pl.Float64)
-    by_source = {
-        source: {
-            "offered": sum(len(t.filter(pl.col("source") == source)) for t in map(pl.concat, judged)),
-            "kept_share": over([[t.filter(pl.col("source") == source) for t in rounds] for rounds in offered],
-                               lambda t: t.select(kept_row).to_series().to_numpy())[0],
-            "accuracy": over([[t.filter(pl.col("source") == source) for t in rounds] for rounds in whole],
-                             lambda t: strictly(t["right"]))[0],
-        }
-        for source in ("candidates", "counterfactual")
-    }  # fmt: skip
     return {
         "kept_accuracy_by_round": accuracy,
         "kept_share": over(offered, lambda t: t.select(kept_row).to_series().to_numpy())[0],
         "kept_share_by_round": over(judged, lambda t: t.select(kept_row).to_series().to_numpy()),
-        "by_source": by_source,
+        "by_source": by_source(pl.concat([table for rounds in judged for table in rounds])),
         "candidates_share": over(whole, lambda t: (t["source"] == "candidates").cast(pl.Float64).to_numpy())[0],
         "quad_share": over(whole, lambda t: t["quad_id"].is_not_null().cast(pl.Float64).to_numpy())[0],
         # The higher of the two counts, as the text-only classifier is defined (docs/method.md, Controls).

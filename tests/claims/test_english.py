@@ -123,3 +123,7 @@ def test_any_words_give_well_formed_unique_claims(text: str, question: str) -> N
     for claim in claims:
         low, high = claim.span_value
         assert 0 <= claim.start <= low <= high <= claim.end <= len(text)
+
+
+def test_a_sentence_may_end_in_not():
+    assert read("It is a dog, not") == read("It is a dog")

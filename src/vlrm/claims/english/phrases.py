@@ -39,7 +39,7 @@ class Phrase:
 
 def read_phrase(words: Sequence[Word], place: int) -> tuple[Phrase, int] | None:  # noqa: PLR0912 - one branch a class
     """The noun phrase that starts at ``place`` and the place after it; None when none starts there."""
-    if words[place].tag not in _STARTS:
+    if place >= len(words) or words[place].tag not in _STARTS:
         return None
     first, size = place, len(words)
     determiner, inexact = "", False
