@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vlrm import chat
-from vlrm.critiques.grammar import evidence_lines
+from vlrm.critiques.templates import named
 from vlrm.reward.model import Row
 from vlrm.schema import PAIRS
 
@@ -38,13 +37,14 @@ def quoted_talks(
     prompts: pa.Table,
     objects: Mapping[str, Sequence[SeenObject]],
 ) -> list[tuple[str, Messages]]:
-    """What was asked for each of ``critiques``, the evidence of its image quoted."""
+    """What was asked for each of ``critiques`` by its template, the evidence of its image quoted."""
     said = {row["response_id"]: row for row in answers}
     asked = dict(zip(prompts["prompt_id"].to_pylist(), prompts["question"].to_pylist(), strict=True))
     talks = []
-    for name, image in zip(critiques["response_id"].to_pylist(), critiques["image_sha256"].to_pylist(), strict=True):
-        quoted = evidence_lines(objects.get(image, ()))
-        talks.append((image, chat.criticise(asked[said[name]["prompt_id"]], said[name]["text"], quoted)))
+    for row in critiques.select(["response_id", "image_sha256", "template"]).to_pylist():
+        response, image = said[row["response_id"]], row["image_sha256"]
+        ask = named(row["template"]).ask
+        talks.append((image, ask(asked[response["prompt_id"]], response["text"], objects.get(image, ()))))
     return talks
 
 

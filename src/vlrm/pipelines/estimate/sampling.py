@@ -14,6 +14,7 @@ from vlrm import chat
 from vlrm.claims.table import objects_by_image
 from vlrm.counterfactuals import CounterfactualSettings
 from vlrm.critiques.grammar import without_verdict
+from vlrm.critiques.templates import choose
 from vlrm.errors import UserError
 from vlrm.estimate.measured import Lap, Measured, Unit, Yields, size_of, timed
 from vlrm.estimate.tried import as_kept, quoted_talks, sides, tokens_read, tokens_written
@@ -256,8 +257,9 @@ class Sampler:
         spoken = pairs.slice(0, max(1, loop.critiques.sampling.batch_size // 2))
         with timed() as lap:
             critiques = criticise_on_policy(critic, loop.policy, loop.critiques, SEED, self.data, spoken)
+        template = choose(loop.critiques.template, self.vlm.model.config)
         rows = sides(spoken)
-        talks = [(row.image, chat.criticise(row.question, row.response)) for row in rows]
+        talks = [(row.image, template.ask(row.question, row.response, None)) for row in rows]
         self._note(
             "critique", lap, critiques.num_rows, "model loaded", prompt_tokens=tokens_read(self.vlm, talks),
             completion_tokens=tokens_written(self.vlm, critiques["text"].to_pylist()), requests=1,
