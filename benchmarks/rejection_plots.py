@@ -35,8 +35,12 @@ def error_plot(result: dict[str, Any], path: Path) -> None:
             numbers, [100 * one["low"] for _, one in points], [100 * one["high"] for _, one in points],
             color=colour, alpha=0.15, linewidth=0,
         )  # fmt: skip
-    axes.set(xlabel="round", ylabel="wrong labels among kept pairs, %", xticks=range(1, result["rounds"] + 1))
-    axes.set_ylim(bottom=-1)
+    axes.set(
+        xlabel="round",
+        ylabel="wrong labels among kept pairs, %",
+        xticks=range(1, max(len(result[name]) for name, _, _ in arms) + 1),
+    )
+    axes.set_ylim(bottom=0)
     _finish(figure, axes, path, "Whose labels go wrong")
 
 

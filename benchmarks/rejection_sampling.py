@@ -74,20 +74,20 @@ def judged_rounds(line: Path, rounds: int) -> list[pl.DataFrame]:
     ]
 
 
-def self_labelled_rounds(line: Path, rounds: int) -> list[pl.DataFrame]:
+def self_labelled_rounds(line: Path) -> list[pl.DataFrame]:
+    """The labels of every round of the arm that labels its own pairs; it may have more rounds than the loop."""
     folder = line / SELF.replace(".", "/")
-    found = []
-    for n in range(1, rounds + 1):
-        pairs = pq.read_table(folder / f"{n:02d}" / "pairs.parquet")
-        labels = pl.DataFrame(label_rows(pairs, truth_of(line, n), "self_labelled", n))
-        found.append(labels)
-    return found
+    numbers = sorted(int(path.parent.name) for path in folder.glob("[0-9][0-9]/pairs.parquet"))
+    return [
+        pl.DataFrame(label_rows(pq.read_table(folder / f"{n:02d}" / "pairs.parquet"), truth_of(line, n), "self", n))
+        for n in numbers
+    ]
 
 
 def over(rounds: list[list[pl.DataFrame]], value: Any) -> list[Figure | None]:
     """One figure a round from tables [seed][round], with intervals over seeds and images."""
     found = []
-    for tables in zip(*rounds, strict=True):
+    for tables in zip(*rounds, strict=False):  # as many as every seed has
         found.append(hierarchical_mean([value(t) for t in tables], [image_clusters(t) for t in tables]))
     return found
 
@@ -160,7 +160,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     seeds = [line_of(arguments, seed) for seed in range(arguments.seeds)]
     judged = [judged_rounds(line, arguments.rounds) for line in seeds]
     chosen = [[kept(table) for table in rounds] for rounds in judged]
-    alone = [self_labelled_rounds(line, arguments.rounds) for line in seeds]
+    alone = [self_labelled_rounds(line) for line in seeds]
     everything = [pl.concat(rounds) for rounds in chosen]
     accuracy = over(chosen, lambda t: strictly(t["right"]))
     whole = [[pl.concat(rounds)] for rounds in chosen]
@@ -221,7 +221,7 @@ def show(result: dict[str, Any], console: Console) -> None:
         "label error, self-labelled": "self_labelled_error_by_round",
     }
     rounds.add_column("figure")
-    for n in range(len(result["kept_accuracy_by_round"])):
+    for n in range(max(len(result[name]) for name in lines.values())):
         rounds.add_column(f"round {n + 1}", justify="right")
     for title, name in lines.items():
         rounds.add_row(title, *(with_interval(one) for one in result[name]))
@@ -253,6 +253,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--data", default="data/bench", help="folder of the runs")
     parser.add_argument("--env", help="Kedro environment, such as ci for small runs")
     parser.add_argument("--params", nargs="*", default=[], metavar="KEY=VALUE", help="more parameters of every run")
+    parser.add_argument("--only-measure", action="store_true", help="run nothing, measure what earlier runs left")
     parser.add_argument("--out", type=Path, default=RESULT, help="where the result is written")
     return parser.parse_args()
 
@@ -262,7 +263,8 @@ def main() -> None:
     console = Console(highlight=False, soft_wrap=True)
     if not console.is_terminal:
         console = Console(highlight=False, soft_wrap=True, width=170)
-    run_all(arguments, console)
+    if not arguments.only_measure:
+        run_all(arguments, console)
     result = {
         "benchmark": "rejection_sampling", "env": arguments.env or "base", "params": arguments.params,
         "seeds": arguments.seeds, "rounds": arguments.rounds, "machine": machine(), "versions": versions(VERSIONED),
