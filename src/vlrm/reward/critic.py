@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from vlrm.critiques import templates
-from vlrm.reward.model import language_modules
+from vlrm.reward.model import language_modules, merge_adapter
 from vlrm.reward.schedule import warm_cosine
 
 if TYPE_CHECKING:
@@ -53,10 +53,11 @@ class CriticExample:
 def language_loss(vlm: Vlm, examples: Sequence[CriticExample]) -> Tensor:
     """Mean cross-entropy of the critiques' tokens, the evidence absent from the conversation."""
     asked = [templates.named(e.template).ask(e.question, e.response, None) for e in examples]
-    contexts = vlm.token_ids([vlm.text(messages, reply=True) for messages in asked])
+    images = [e.image for e in examples]
+    contexts = vlm.token_ids([vlm.text(messages, reply=True) for messages in asked], images)
     written = vlm.token_ids([e.critique + vlm.tokenizer.eos_token for e in examples])
     both = [a + b for a, b in zip(contexts, written, strict=True)]
-    inputs = vlm.inputs([e.image for e in examples], both, side="right")
+    inputs = vlm.inputs(images, both, side="right")
     hidden = vlm.model.model(**inputs, use_cache=False).last_hidden_state
     ids, lengths = inputs["input_ids"], inputs["attention_mask"].sum(1).tolist()
     said = torch.zeros_like(ids, dtype=torch.bool)
@@ -109,3 +110,4 @@ def load_critic(vlm: Vlm, folder: Path) -> None:
     """Put a trained critic on a freshly loaded base model; a folder without an adapter is the base itself."""
     if (folder / "adapter_config.json").exists():
         vlm.model.load_adapter(str(folder), ADAPTER)
+        merge_adapter(vlm.model, ADAPTER)

@@ -107,7 +107,7 @@ class Scorer:
             return score(self.model, plain)
         for image in opened:
             self.critic.hold(image)
-        named = [(f"{r.image}\x1f{r.question}\x1f{r.response}", r.image, r.question, r.response) for r in plain]
+        named = [(f"{ref}\x1f{q}\x1f{r}", ref, q, r) for ref, (_, q, r) in zip(references, rows, strict=True)]
         template = choose(self.model.config.template, self.critic.model.config)
         requests = list(critique_requests(named, range(wanted), seed, template))
         texts = [template.tidy(text) for text in generate(self.critic, requests, self.sampling)]
