@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -39,6 +40,11 @@ from transformers import (
     Qwen3VLForConditionalGeneration,
     Qwen3VLProcessor,
     Qwen3VLVideoProcessor,
+    SmolVLMConfig,
+    SmolVLMForConditionalGeneration,
+    SmolVLMImageProcessor,
+    SmolVLMProcessor,
+    SmolVLMVideoProcessor,
 )
 
 from vlrm import chat
@@ -102,10 +108,7 @@ def fast_tokenizer(special: tuple[str, ...], **named: str) -> PreTrainedTokenize
 
 def qwen_tokenizer() -> Qwen2Tokenizer:
     raw = raw_tokenizer(QWEN)
-    state = raw.to_str()
-    import json
-
-    found = json.loads(state)["model"]
+    found = json.loads(raw.to_str())["model"]
     return Qwen2Tokenizer(
         vocab=found["vocab"], merges=[tuple(pair) for pair in found["merges"]], pad_token=QWEN[0], eos_token=QWEN[2],
         additional_special_tokens=list(QWEN[1:]),
@@ -178,21 +181,23 @@ SIGHT = {
 }  # fmt: skip
 
 
-def idefics3() -> tuple[Any, Any]:
+def tiled(kind: str) -> tuple[Any, Any]:
+    """Idefics3 or SmolVLM: an image is read in tiles and once as a whole."""
     special = ("<pad>", "</s>", "<image>", "<fake_token_around_image>", "<end_of_utterance>", "<global-img>")
     tokenizer = fast_tokenizer((*special, *(f"<row_{i}_col_{j}>" for i in (1, 2) for j in (1, 2))))
     text = TEXT | {"model_type": "llama", "vocab_size": len(tokenizer), "pad_token_id": 0, "eos_token_id": 1}
-    image_id = tokenizer.convert_tokens_to_ids("<image>")
-    config = Idefics3Config(
-        vision_config=SIGHT, text_config=text, image_token_id=image_id, scale_factor=2, pad_token_id=0
+    more = {"image_token_id": tokenizer.convert_tokens_to_ids("<image>"), "scale_factor": 2, "pad_token_id": 0}
+    sizes = {"size": {"longest_edge": 112}, "max_image_size": {"longest_edge": 56}, "do_image_splitting": True}
+    spoken = {"image_seq_len": 4, "chat_template": template("", "<end_of_utterance>", "<image>")}
+    if kind == "idefics3":
+        config = Idefics3Config(vision_config=SIGHT, text_config=text, **more)
+        processor = Idefics3Processor(Idefics3ImageProcessor(**sizes), tokenizer, **spoken)
+        return Idefics3ForConditionalGeneration(config), processor
+    config = SmolVLMConfig(vision_config=SIGHT, text_config=text, **more)
+    videos = SmolVLMVideoProcessor(**sizes)
+    return SmolVLMForConditionalGeneration(config), SmolVLMProcessor(
+        SmolVLMImageProcessor(**sizes), tokenizer, videos, **spoken
     )
-    images = Idefics3ImageProcessor(
-        size={"longest_edge": 112}, max_image_size={"longest_edge": 56}, do_image_splitting=True
-    )
-    processor = Idefics3Processor(
-        images, tokenizer, image_seq_len=4, chat_template=template("", "<end_of_utterance>", "<image>")
-    )
-    return Idefics3ForConditionalGeneration(config), processor
 
 
 def internvl() -> tuple[Any, Any]:
@@ -239,7 +244,8 @@ BUILD: dict[str, Callable[[], tuple[Any, Any]]] = {
     "qwen2_vl": lambda: qwen("qwen2_vl"),
     "qwen2_5_vl": lambda: qwen("qwen2_5_vl"),
     "qwen3_vl": lambda: qwen("qwen3_vl"),
-    "idefics3": idefics3,
+    "idefics3": lambda: tiled("idefics3"),
+    "smolvlm": lambda: tiled("smolvlm"),
     "internvl": internvl,
     "gemma3": gemma3,
 }
