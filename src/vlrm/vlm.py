@@ -99,10 +99,14 @@ class Vlm:
         return SeenImages(self._features, fingerprint(tower, how, str(self.model.dtype)))
 
     def hold(self, image: Image.Image) -> str:
-        """A reference for an image that is in no store; it lives as long as this object's cache does."""
-        reference = f"held:{hashlib.sha256(image.tobytes()).hexdigest()}"
+        """A reference for an image that is in no store, good until it is released."""
+        reference = f"held:{hashlib.sha256(f'{image.size}'.encode() + image.tobytes()).hexdigest()}"
         self._held[reference] = image
         return reference
+
+    def release(self, reference: str | None) -> None:
+        """Let go of a held image; its features stay as long as there is room for them."""
+        self._held.pop(reference or "", None)
 
     def open(self, reference: str) -> Image.Image:
         """The image behind a reference; a blank one has the same size and mean colour."""
