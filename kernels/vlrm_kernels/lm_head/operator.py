@@ -68,6 +68,7 @@ def _(
 def _setup_context(ctx: Any, inputs: Any, output: Any) -> None:
     hidden, weight, targets, bias, ctx.softcap, ctx.chunk, ctx.form = inputs
     ctx.mark_non_differentiable(output[1])
+    ctx.set_materialize_grads(False)  # else zeros as large as the bracket are made for it
     if ctx.form == FROZEN:
         ctx.save_for_backward(output[1])
     elif ctx.form == TRAINABLE:

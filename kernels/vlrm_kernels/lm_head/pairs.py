@@ -111,6 +111,7 @@ def _(
 
 def _setup_context(ctx: Any, inputs: Any, output: Any) -> None:
     ctx.mark_non_differentiable(*output[1:])
+    ctx.set_materialize_grads(False)  # else zeros as large as the head are made for its gradient
     ctx.save_for_backward(*output[2:])
     ctx.has_bias = inputs[8] is not None
 
@@ -158,7 +159,7 @@ def logprob_margin_loss(
     whether log p is a mean or a sum, as in :func:`vlrm_kernels.lm_head.sequence_logprob`. ``offset_B`` is the rest of
     the reward (yes/no odds, head). Differentiable in hidden states, scale, offset, and the head where it wants a
     gradient: then the pairs are gone through one by one, and a pair's logits are formed once where they fit in
-    ``keep`` bytes (64 MB on a CPU, 1 GB on a GPU), else what does not fit is formed twice. That form reads the lengths
+    ``keep`` bytes (32 MiB on a CPU, 1 GiB on a GPU), else what does not fit is formed twice. That form reads the lengths
     of the pairs back to the host, one sync, and can be differentiated once.
     """
     pairs = margin_P.shape[0]
@@ -175,6 +176,6 @@ def logprob_margin_loss(
     loss, metrics, logprob, *_ = _logprob_pairs(
         hidden_TD.contiguous(), weight_VD.contiguous(), targets_T, owner_T, pair_weight_P.to(inner), margin_P.to(inner),
         scale_, offset, bias, mean, kind == "hinge", float(centring), float(softcap),
-        chunk or chunked.default_chunk(hidden_TD), keep or (1 << 30 if hidden_TD.is_cuda else 1 << 26),
+        chunk or chunked.default_chunk(hidden_TD), keep or (1 << 30 if hidden_TD.is_cuda else 1 << 25),
     )  # fmt: skip
     return LogprobMargin(loss, Metrics(*metrics.unbind()), (scale_ * logprob + offset).detach())

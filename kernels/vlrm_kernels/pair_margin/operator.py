@@ -61,6 +61,8 @@ def _(chosen: Tensor, rejected: Tensor, weight: Tensor, margin: Tensor, hinge: b
 
 
 def _setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+    ctx.mark_non_differentiable(*output[1:])
+    ctx.set_materialize_grads(False)
     ctx.save_for_backward(output[2], output[3])
 
 

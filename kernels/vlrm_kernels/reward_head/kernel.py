@@ -15,6 +15,7 @@ from vlrm_kernels.triton_math import sigmoid
 
 BLOCK_N, BLOCK_H, BLOCK_D = 16, 64, 64
 WARPS = 4
+WEIGHTS_WARPS = 8
 
 
 @triton.jit
@@ -140,6 +141,6 @@ def backward(
         )
     if need_weights:
         reward_head_weights_grad_kernel[(triton.cdiv(D, BLOCK_D), triton.cdiv(H, BLOCK_H))](
-            grad_N, z_NH, hidden_TD, rows_N, last_H, *weights, N, H, D, hidden_TD.stride(0), **blocks
+            grad_N, z_NH, hidden_TD, rows_N, last_H, *weights, N, H, D, hidden_TD.stride(0), **blocks | {"num_warps": WEIGHTS_WARPS}
         )
     return rows_grad, weights[0], weights[1], weights[2], weights[3]

@@ -64,6 +64,8 @@ def _(
 
 
 def _setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+    ctx.mark_non_differentiable(output[1])
+    ctx.set_materialize_grads(False)
     hidden, rows, first, first_bias, last, last_bias = inputs
     ctx.save_for_backward(hidden, rows, first, last, output[1])
     ctx.dtypes = [t.dtype for t in (first, first_bias, last, last_bias)]
