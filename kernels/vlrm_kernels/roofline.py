@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 @dataclass(frozen=True)
@@ -62,3 +62,29 @@ def sheet(costs: Sequence[Cost], device: Device = H100) -> str:
         cells = (_bytes(cost.moved), f"{cost.operations:.3g}", str(cost.launches), _bytes(cost.held))
         lines.append(f"| {cost.name} | {' | '.join(cells)} | {_seconds(cost.seconds(device))} |")
     return "\n".join(lines)
+
+
+def counted(way: Callable[[], Any]) -> tuple[float, int]:
+    """Bytes that PyTorch's operators read and write in ``way`` and how many there are, views left out.
+
+    Counted as eager PyTorch runs them, each reading its inputs from memory and writing its outputs to it; on the
+    device "meta" nothing is computed.
+    """
+    from torch import Tensor
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils._pytree import tree_leaves
+
+    class Counter(TorchDispatchMode):
+        moved, launches = 0.0, 0
+
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            result = func(*args, **kwargs or {})
+            if not func.is_view and func._opname != "detach":
+                tensors = [t for t in tree_leaves((args, kwargs, result)) if isinstance(t, Tensor)]
+                self.moved += sum(t.numel() * t.element_size() for t in tensors)
+                self.launches += 1
+            return result
+
+    with Counter() as counter:
+        way()
+    return counter.moved, counter.launches

@@ -1,10 +1,10 @@
 """The passes over an LM head, a chunk of tokens at a time: no more than one chunk's logits ever exist.
 
-Frozen head: with ``b_t = W_y - softmax(h_t W^T) W`` the gradient of any function of the sequences' log-probabilities is
-``dL/dh_t = dL/ds * b_t``. The bracket does not know the loss, so the forward pass forms it, and the backward pass is one
-multiplication: no logits are computed twice. Trainable head: ``dL/dW`` sums over sequences with their factors inside,
-so it has to wait for them: the logits are computed again (:func:`two_pass_backward`), or, where the loss couples only
-the two sides of a pair, are still there when the pair's factors are known (:mod:`vlrm_kernels.lm_head.pairs`).
+Frozen head: with ``b_t = W_y - softmax(h_t W^T) W`` the gradient of any function of the sequences' log-probabilities
+is ``dL/dh_t = dL/ds * b_t``. The bracket does not know the loss, so the forward pass forms it, and the backward pass is
+one multiplication: no logits are computed twice. Trainable head: ``dL/dW`` sums over sequences with their factors
+inside, so it has to wait for them: the logits are computed again (:func:`two_pass_backward`), or, where the loss
+couples only the two sides of a pair, are still there when its factors are known (:mod:`vlrm_kernels.lm_head.pairs`).
 """
 
 from __future__ import annotations
@@ -28,8 +28,13 @@ ALIGN = 64
 
 
 def default_chunk(hidden: Tensor) -> int:
-    """Tokens a chunk: as many as the product needs to be limited by arithmetic rather than by reading the head."""
-    return 512 if hidden.is_cuda else 128
+    """Tokens a chunk: on a GPU as many as keep products limited by arithmetic although each chunk reads the head."""
+    return 1024 if hidden.is_cuda else 128
+
+
+def default_keep(hidden: Tensor) -> int:
+    """Bytes of a pair's logits that are kept until its factors are known: 1 GiB on a GPU, 32 MiB elsewhere."""
+    return 1 << 30 if hidden.is_cuda else 1 << 25
 
 
 class Head:

@@ -75,9 +75,11 @@ def _setup_context(ctx: Any, inputs: Any, output: Any) -> None:
         ctx.save_for_backward(output[1], hidden, weight, targets, bias)
 
 
-def _backward(ctx: Any, grad: Tensor, _: Any) -> Any:
+def _backward(ctx: Any, grad: Tensor | None, _: Any) -> Any:
     if ctx.form == SCORE:
         raise RuntimeError("linear_logprob: the scoring form has no gradient; call it through sequence_logprob")
+    if grad is None:
+        return (None,) * 7
     if ctx.form == FROZEN:
         (bracket_TD,) = ctx.saved_tensors
         return (grad[:, None] * bracket_TD).to(bracket_TD.dtype), None, None, None, None, None, None

@@ -73,7 +73,7 @@ def _logprob_pairs(
 ) -> Any:  # fmt: skip
     """Loss, metrics, log-probabilities (B,), and the loss's gradient in rewards (B,), hidden states, weight and bias.
 
-    Pair by pair: a pair's factors follow from its own two sequences, so they are known while its logits are still there.
+    Pair by pair: a pair's factors follow from its own two sequences, so they are known while its logits still exist.
     """
     head, margin_op = chunked.Head(weight, bias, softcap, chunk), torch.ops.vlrm_kernels.pair_margin
     hidden_grad, weight_grad = torch.empty_like(hidden), chunked.WeightGradient(head)
@@ -104,7 +104,12 @@ def _(
     offset: Tensor, bias: Tensor | None, mean: bool, hinge: bool, centring: float, softcap: float, chunk: int,
     keep: int,
 ) -> Any:  # fmt: skip
-    numbers = offset.new_empty(()), offset.new_empty((len(METRICS),)), torch.empty_like(offset), torch.empty_like(offset)
+    numbers = (
+        offset.new_empty(()),
+        offset.new_empty((len(METRICS),)),
+        torch.empty_like(offset),
+        torch.empty_like(offset),
+    )
     bias_grad = weight.new_empty((0,) if bias is None else bias.shape)
     return *numbers, torch.empty_like(hidden), torch.empty_like(weight), bias_grad
 
@@ -116,7 +121,9 @@ def _setup_context(ctx: Any, inputs: Any, output: Any) -> None:
     ctx.has_bias = inputs[8] is not None
 
 
-def _backward(ctx: Any, grad: Tensor, *_: Any) -> Any:
+def _backward(ctx: Any, grad: Tensor | None, *_: Any) -> Any:
+    if grad is None:
+        return (None,) * 15
     logprob, rewards_grad, hidden_grad, weight_grad, bias_grad = ctx.saved_tensors
     rewards_grad = grad * rewards_grad
     # In place: a second copy of the head's gradient would be the largest tensor here.
@@ -159,8 +166,8 @@ def logprob_margin_loss(
     whether log p is a mean or a sum, as in :func:`vlrm_kernels.lm_head.sequence_logprob`. ``offset_B`` is the rest of
     the reward (yes/no odds, head). Differentiable in hidden states, scale, offset, and the head where it wants a
     gradient: then the pairs are gone through one by one, and a pair's logits are formed once where they fit in
-    ``keep`` bytes (32 MiB on a CPU, 1 GiB on a GPU), else what does not fit is formed twice. That form reads the lengths
-    of the pairs back to the host, one sync, and can be differentiated once.
+    ``keep`` bytes (32 MiB on a CPU, 1 GiB on a GPU), else what does not fit is formed twice. That form reads the
+    pairs' lengths back to the host, one sync, forms the gradients with the loss, and its ``backward`` runs once.
     """
     pairs = margin_P.shape[0]
     inner = compute_dtype(hidden_TD)
@@ -172,10 +179,12 @@ def logprob_margin_loss(
         logprob = sequence_logprob(hidden_TD, weight_VD, targets_T, owner_T, 2 * pairs, mean=mean, **kwargs)
         rewards = scale_ * logprob + offset
         sides = rewards[::2], rewards[1::2]
-        return LogprobMargin(*pair_margin(*sides, pair_weight_P, margin_P, kind=kind, centring=centring), rewards.detach())
+        return LogprobMargin(
+            *pair_margin(*sides, pair_weight_P, margin_P, kind=kind, centring=centring), rewards.detach()
+        )
     loss, metrics, logprob, *_ = _logprob_pairs(
         hidden_TD.contiguous(), weight_VD.contiguous(), targets_T, owner_T, pair_weight_P.to(inner), margin_P.to(inner),
         scale_, offset, bias, mean, kind == "hinge", float(centring), float(softcap),
-        chunk or chunked.default_chunk(hidden_TD), keep or (1 << 30 if hidden_TD.is_cuda else 1 << 25),
+        chunk or chunked.default_chunk(hidden_TD), chunked.default_keep(hidden_TD) if keep is None else keep,
     )  # fmt: skip
     return LogprobMargin(loss, Metrics(*metrics.unbind()), (scale_ * logprob + offset).detach())

@@ -14,7 +14,7 @@ BLOCK = 1024
 
 
 @triton.jit
-def pair_margin_kernel(
+def pair_margin_kernel(  # noqa: PLR0915 - one launch is one function
     chosen, rejected, weight, margin, grad_chosen, grad_rejected, loss, metrics,
     pairs, inverse_pairs, centring,
     stride_chosen, stride_rejected, stride_weight, stride_margin,
@@ -45,16 +45,18 @@ def pair_margin_kernel(
         r = tl.load(rejected + at * stride_rejected, mask=here, other=0.0).to(tl.float32)
         w = tl.load(weight + at * stride_weight, mask=here, other=0.0).to(tl.float32) * inverse_weight
         m = tl.load(margin + at * stride_margin, mask=here, other=0.0).to(tl.float32)
-        # Both subtractions keep what rounding loses: near the kink m - d is small beside the rewards.
+        # Both subtractions keep what rounding loses: near the kink m - d is small beside the rewards, and far in the
+        # tail exp(x) makes a relative error of an absolute one. To first order: softplus' = sigmoid.
         d, lost_d = difference(c, r)
         x, lost_x = difference(m, d)
-        x += lost_x - lost_d
+        lost = lost_x - lost_d
         if HINGE:
-            each = tl.maximum(x, 0.0)
-            slope = tl.where(x > 0, 1.0, 0.0)
+            each = tl.maximum(x + lost, 0.0)
+            slope = tl.where(x + lost > 0, 1.0, 0.0)
         else:
-            each = softplus(x)
-            slope = sigmoid(x)
+            bend = sigmoid(x)
+            each = softplus(x) + lost * bend
+            slope = bend + lost * bend * (1.0 - bend)
         pair_loss += w * each
         square += c * c + r * r
         right += tl.where(here & (d > 0), 1.0, 0.0)
@@ -88,8 +90,9 @@ def pair_margin(
     pairs = chosen_B.numel()
     loss = torch.empty((), dtype=torch.float32, device=chosen_B.device)
     metrics = torch.empty(len(METRICS), dtype=torch.float32, device=chosen_B.device)
-    grads = torch.empty((pairs,), dtype=chosen_B.dtype, device=chosen_B.device), torch.empty(
-        (pairs,), dtype=rejected_B.dtype, device=chosen_B.device
+    grads = (
+        torch.empty((pairs,), dtype=chosen_B.dtype, device=chosen_B.device),
+        torch.empty((pairs,), dtype=rejected_B.dtype, device=chosen_B.device),
     )
     pair_margin_kernel[(1,)](
         chosen_B, rejected_B, weight_B, margin_B, *grads, loss, metrics,

@@ -66,7 +66,9 @@ def _setup_context(ctx: Any, inputs: Any, output: Any) -> None:
     ctx.save_for_backward(output[2], output[3])
 
 
-def _backward(ctx: Any, grad: Tensor, *_: Any) -> Any:
+def _backward(ctx: Any, grad: Tensor | None, *_: Any) -> Any:
+    if grad is None:
+        return (None,) * 6
     grad_chosen, grad_rejected = ctx.saved_tensors
     return grad * grad_chosen, grad * grad_rejected, None, None, None, None
 

@@ -9,7 +9,11 @@ def builds() -> list[Build]:
     """Forward and the two backward kernels: bf16 hidden states, a float32 head."""
     from vlrm_kernels.reward_head import kernel
 
-    types = dict.fromkeys(("N", "H", "D", "stride_t"), "i32") | {"hidden": "*bf16", "rows": "*i64", "rows_grad": "*bf16"}
+    types = dict.fromkeys(("N", "H", "D", "stride_t"), "i32") | {
+        "hidden": "*bf16",
+        "rows": "*i64",
+        "rows_grad": "*bf16",
+    }
     blocks = {"BLOCK_N": kernel.BLOCK_N, "BLOCK_H": kernel.BLOCK_H, "BLOCK_D": kernel.BLOCK_D}
     made = []
     for name in ("reward_head_kernel", "reward_head_rows_grad_kernel", "reward_head_weights_grad_kernel"):

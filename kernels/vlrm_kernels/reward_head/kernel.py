@@ -141,6 +141,16 @@ def backward(
         )
     if need_weights:
         reward_head_weights_grad_kernel[(triton.cdiv(D, BLOCK_D), triton.cdiv(H, BLOCK_H))](
-            grad_N, z_NH, hidden_TD, rows_N, last_H, *weights, N, H, D, hidden_TD.stride(0), **blocks | {"num_warps": WEIGHTS_WARPS}
+            grad_N,
+            z_NH,
+            hidden_TD,
+            rows_N,
+            last_H,
+            *weights,
+            N,
+            H,
+            D,
+            hidden_TD.stride(0),
+            **blocks | {"num_warps": WEIGHTS_WARPS},
         )
     return rows_grad, weights[0], weights[1], weights[2], weights[3]

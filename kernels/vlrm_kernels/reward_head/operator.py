@@ -48,9 +48,7 @@ def _gradients(
     grad: Tensor, hidden: Tensor, rows: Tensor, first: Tensor, last: Tensor, z: Tensor,
     need_hidden: bool, need_weights: bool,
 ) -> Any:  # fmt: skip
-    return _implementation(hidden).backward(
-        grad.contiguous(), hidden, rows, first, last, z, need_hidden, need_weights
-    )
+    return _implementation(hidden).backward(grad.contiguous(), hidden, rows, first, last, z, need_hidden, need_weights)
 
 
 @_gradients.register_fake
@@ -71,7 +69,9 @@ def _setup_context(ctx: Any, inputs: Any, output: Any) -> None:
     ctx.dtypes = [t.dtype for t in (first, first_bias, last, last_bias)]
 
 
-def _backward(ctx: Any, grad: Tensor, _: Any) -> Any:
+def _backward(ctx: Any, grad: Tensor | None, _: Any) -> Any:
+    if grad is None:
+        return (None,) * 6
     hidden, rows, first, last, z = ctx.saved_tensors
     need_hidden, need_weights = ctx.needs_input_grad[0], any(ctx.needs_input_grad[2:])
     rows_grad, *weights = _gradients(grad, hidden, rows, first, last, z, need_hidden, need_weights)
