@@ -64,11 +64,16 @@ def sheet(costs: Sequence[Cost], device: Device = H100) -> str:
     return "\n".join(lines)
 
 
+_PICKING = ("index", "index_put", "_index_put_impl", "gather", "scatter_add", "scatter", "index_add", "index_select")
+"""Operators that touch some entries of their largest tensor."""
+
+
 def counted(way: Callable[[], Any]) -> tuple[float, int]:
     """Bytes that PyTorch's operators read and write in ``way`` and how many there are, views left out.
 
-    Counted as eager PyTorch runs them, each reading its inputs from memory and writing its outputs to it; on the
-    device "meta" nothing is computed.
+    Counted as eager PyTorch runs them: each reads its inputs from memory and writes its outputs to it, except that of
+    a tensor that is picked from or scattered into, only the entries it touches count. On the device "meta" nothing is
+    computed.
     """
     from torch import Tensor
     from torch.utils._python_dispatch import TorchDispatchMode
@@ -79,9 +84,12 @@ def counted(way: Callable[[], Any]) -> tuple[float, int]:
 
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             result = func(*args, **kwargs or {})
-            if not func.is_view and func._opname != "detach":
+            name = func._opname.rstrip("_")
+            if not func.is_view and name != "detach":
                 tensors = [t for t in tree_leaves((args, kwargs, result)) if isinstance(t, Tensor)]
-                self.moved += sum(t.numel() * t.element_size() for t in tensors)
+                sizes = [float(t.numel() * t.element_size()) for t in tensors]
+                picked = [size for size in sizes if size < max(sizes)] if name in _PICKING else []
+                self.moved += sum(picked) + max(picked) if picked else sum(sizes)
                 self.launches += 1
             return result
 
