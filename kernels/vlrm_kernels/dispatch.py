@@ -49,6 +49,15 @@ def interpreted() -> Iterator[None]:
         _interpreting[0] = False
 
 
+def autocast(*tensors: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
+    """The tensors in the type that ``torch.autocast`` gives a linear layer's inputs, where it is on."""
+    device = next(t.device.type for t in tensors if t is not None)
+    if not torch.is_autocast_enabled(device):
+        return tensors
+    dtype = torch.get_autocast_dtype(device)
+    return tuple(None if t is None else t.to(dtype) for t in tensors)
+
+
 def compute_dtype(tensor: torch.Tensor) -> torch.dtype:
     """What a kernel computes in and returns: float32, or float64 for float64 inputs (the reference only)."""
     return torch.float64 if tensor.dtype == torch.float64 else torch.float32

@@ -134,6 +134,24 @@ def test_what_does_not_fit_is_refused():
         token_logprob(hidden, weight.float(), targets)
 
 
+def test_autocast_casts_as_it_does_a_linear_layer():
+    hidden, weight, _, targets, owner = problem(torch.float32)
+    w, m = torch.ones(2, PAIRS)
+    with torch.autocast("cpu", torch.bfloat16):
+        want = by_loops(naive(hidden, weight, targets, None, 0.0), owner, 6, True)
+        got = sequence_logprob(hidden, weight, targets, owner, 6, mean=True)
+        loss = logprob_margin_loss(hidden, weight, targets, owner, w, m).loss
+    assert torch.allclose(got, want, rtol=1e-5)
+    assert loss.item() == pytest.approx(pair_margin(want[::2], want[1::2], w, m).loss.item(), rel=1e-5)
+    for gradient in (*torch.autograd.grad(got.sum(), (hidden, weight)), *torch.autograd.grad(loss, (hidden, weight))):
+        assert gradient.dtype == torch.float32
+
+
+def test_no_token_at_all():
+    hidden, weight, _, targets, owner = problem()
+    assert sequence_logprob(hidden[:0], weight, targets[:0], owner[:0], 3, mean=True).tolist() == [0, 0, 0]
+
+
 @pytest.mark.parametrize("form", [0, 1, 2])
 def test_operators_keep_pytorch_s_rules(form):
     hidden, weight, bias, targets, _ = problem(trainable=form == 2)

@@ -58,6 +58,13 @@ def test_bf16_states_are_read_in_float32():
     assert torch.allclose(rewards, made(x.detach().float()[rows]), atol=1e-6)
 
 
+def test_autocast_does_not_change_it():
+    made, rows, x = head(), torch.tensor([0, 6]), torch.randn(7, 24)
+    with torch.autocast("cpu", torch.bfloat16):
+        rewards = reward_head(x, rows, *weights(made))
+    assert torch.equal(rewards, reward_head(x, rows, *weights(made)))
+
+
 def test_shapes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="hidden \\(T, D\\)"):
         reward_head(torch.zeros(3, 23), torch.tensor([0]), *weights(head()))

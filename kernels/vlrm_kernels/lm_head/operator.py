@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vlrm_kernels.dispatch import compute_dtype
+from vlrm_kernels.dispatch import autocast, compute_dtype
 from vlrm_kernels.lm_head import chunked
 
 SCORE, FROZEN, TRAINABLE = 0, 1, 2
@@ -115,9 +115,11 @@ def token_logprob(
 
     ``softcap`` is Gemma's ``final_logit_softcapping``, ``c * tanh(logits / c)``; 0 is none. A logit scale (Cohere,
     Granite) is a factor on ``hidden``. At most ``chunk`` tokens' logits exist at a time. Once differentiable, in what
-    requires a gradient: the form follows (module :mod:`vlrm_kernels.lm_head.chunked`). Targets lie in [0, V).
+    requires a gradient: the form follows (module :mod:`vlrm_kernels.lm_head.chunked`). Targets lie in [0, V). Under
+    ``torch.autocast`` the product is in its type, as a linear layer's.
     Raises :class:`ValueError` for shapes or types that do not fit.
     """
+    hidden_TD, weight_VD, bias = autocast(hidden_TD, weight_VD, bias)  # type: ignore[assignment]
     T, (V, D) = hidden_TD.shape[0], weight_VD.shape
     if hidden_TD.shape != (T, D) or targets_T.shape != (T,) or (bias is not None and bias.shape != (V,)):
         raise ValueError(

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from vlrm_kernels.dispatch import compute_dtype
+from vlrm_kernels.dispatch import autocast, compute_dtype
 from vlrm_kernels.lm_head import chunked
 from vlrm_kernels.lm_head.operator import by_sequence, sequence_logprob
 from vlrm_kernels.pair_margin import Metrics, pair_margin
@@ -169,8 +169,8 @@ def logprob_margin_loss(
     ``keep`` bytes (32 MiB on a CPU, 1 GiB on a GPU), else what does not fit is formed twice. That form reads the
     pairs' lengths back to the host, one sync, forms the gradients with the loss, and its ``backward`` runs once.
     """
-    pairs = margin_P.shape[0]
-    inner = compute_dtype(hidden_TD)
+    hidden_TD, weight_VD, bias = autocast(hidden_TD, weight_VD, bias)  # type: ignore[assignment]
+    pairs, inner = margin_P.shape[0], compute_dtype(hidden_TD)
     kwargs: dict[str, Any] = {"bias": bias, "softcap": softcap, "chunk": chunk}
     scale_ = torch.as_tensor(scale, dtype=inner, device=hidden_TD.device)
     offset = hidden_TD.new_zeros(2 * pairs, dtype=inner) if offset_B is None else offset_B.to(inner)

@@ -26,7 +26,8 @@ def _implementation(hidden: Tensor) -> Any:
     " -> (Tensor, Tensor)",
 )
 def _forward(hidden: Tensor, rows: Tensor, first: Tensor, first_bias: Tensor, last: Tensor, last_bias: Tensor) -> Any:
-    return _implementation(hidden).forward(hidden, rows, first, first_bias, last, last_bias)
+    with torch.autocast(hidden.device.type, enabled=False):  # float32, whatever the layers around it run in
+        return _implementation(hidden).forward(hidden, rows, first, first_bias, last, last_bias)
 
 
 @_forward.register_fake
@@ -76,7 +77,7 @@ def _backward(ctx: Any, grad: Tensor | None, _: Any) -> Any:
     need_hidden, need_weights = ctx.needs_input_grad[0], any(ctx.needs_input_grad[2:])
     rows_grad, *weights = _gradients(grad, hidden, rows, first, last, z, need_hidden, need_weights)
     # index_put sorts before it adds on a CUDA device: repeated rows add up in one order, unlike atomics.
-    hidden_grad = torch.zeros_like(hidden).index_put((rows,), rows_grad, accumulate=True) if need_hidden else None
+    hidden_grad = torch.zeros_like(hidden).index_put_((rows,), rows_grad, accumulate=True) if need_hidden else None
     cast = [g.to(dtype) if need_weights else None for g, dtype in zip(weights, ctx.dtypes, strict=True)]
     return hidden_grad, None, *cast
 
