@@ -119,7 +119,7 @@ def token_logprob(
     ``torch.autocast`` the product is in its type, as a linear layer's.
     Raises :class:`ValueError` for shapes or types that do not fit.
     """
-    hidden_TD, weight_VD, bias = autocast(hidden_TD, weight_VD, bias)  # type: ignore[assignment]
+    hidden_TD, weight_VD, bias = autocast(hidden_TD, weight_VD, bias)
     T, (V, D) = hidden_TD.shape[0], weight_VD.shape
     if hidden_TD.shape != (T, D) or targets_T.shape != (T,) or (bias is not None and bias.shape != (V,)):
         raise ValueError(

@@ -169,7 +169,7 @@ def logprob_margin_loss(
     ``keep`` bytes (32 MiB on a CPU, 1 GiB on a GPU), else what does not fit is formed twice. That form reads the
     pairs' lengths back to the host, one sync, forms the gradients with the loss, and its ``backward`` runs once.
     """
-    hidden_TD, weight_VD, bias = autocast(hidden_TD, weight_VD, bias)  # type: ignore[assignment]
+    hidden_TD, weight_VD, bias = autocast(hidden_TD, weight_VD, bias)
     pairs, inner = margin_P.shape[0], compute_dtype(hidden_TD)
     kwargs: dict[str, Any] = {"bias": bias, "softcap": softcap, "chunk": chunk}
     scale_ = torch.as_tensor(scale, dtype=inner, device=hidden_TD.device)
