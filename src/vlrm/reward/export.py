@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 ABOUT, BASE, CLASSIFIER, VALUE_HEAD = "export.json", "base", "classifier", "value_head.safetensors"
 MERGED = "merged"
 PARTS = (MERGED, CLASSIFIER, "value_head")
+WRONG = 1e-3
+"""A larger difference of a reward from the one before the export is no rounding of float32."""
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -102,21 +104,33 @@ def export_model(
         if CLASSIFIER in settings.parts:
             expected = scalar(rewards.hidden_ND) - scalar.bias
             about["checked"] |= check_classifier(folder / CLASSIFIER, vlm, shown, expected, question)
+        _refuse_wrong(about)
     write_json(folder / ABOUT, about)
     return about
+
+
+def _refuse_wrong(about: dict[str, Any]) -> None:
+    """No files that are not the model: in float32 they are it to rounding, in less they are at least numbers."""
+    most = WRONG if about["dtype"] == "float32" else math.inf
+    for name, error in about["checked"].items():
+        if name.endswith("_error") and not error < most:
+            raise RuntimeError(f"what was written does not score as the model it was made of ({name} is {error})")
 
 
 def fold(model: RewardModel) -> None:
     """Merge the adapter into the weights and take its layers out: what stays is a plain model of transformers."""
     backbone = model.backbone
     if model.config.adapter:
-        merge_adapter(backbone, ADAPTER)
-        for name, layer in list(backbone.named_modules()):
-            if isinstance(layer, LoraLayer):
-                parent, _, child = name.rpartition(".")
-                setattr(backbone.get_submodule(parent), child, layer.get_base_layer())
+        layers = [(name, layer) for name, layer in backbone.named_modules() if isinstance(layer, LoraLayer)]
+        if not all(layer.merged for _, layer in layers):
+            merge_adapter(backbone, ADAPTER)
+        for name, layer in layers:
+            parent, _, child = name.rpartition(".")
+            setattr(backbone.get_submodule(parent), child, layer.get_base_layer())
         backbone._hf_peft_config_loaded = False
         del backbone.peft_config
+        # Loading an adapter leaves the renaming of *its* file here, and save_pretrained would undo it on all weights.
+        backbone.__dict__.pop("_weight_conversions", None)
     # What is exported is the reward of a response alone: critiques are written by a critic on the base model.
     model.config = model.config.model_copy(update={"adapter": False, "critiques": 0})
 

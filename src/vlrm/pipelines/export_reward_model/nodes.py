@@ -19,6 +19,8 @@ from vlrm.reward.model import RewardModel, Row
 from vlrm.vlm import Vlm
 
 SIDES = ("chosen", "rejected")
+TRUSTED = 0.9
+"""Share of pairs in the reward's order below which a user is warned of the scalar form."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,12 @@ def told(about: dict[str, Any]) -> list[str]:
         lines.append(
             f"{title}: correlation {_share(one['correlation'])}, order of pairs {_share(one['pair_agreement'])} "
             f"({one['pairs']} pairs), mean error {one['mean_absolute_error']:.4f} on {one['rows']} held-out responses"
+        )
+    share = scalar["held_out"]["pair_agreement"]
+    if share is None or share < TRUSTED:
+        lines.append(
+            f"[yellow]The scalar form orders {_share(share)} of the pairs as the reward does: where that matters, use "
+            "the merged model and not the classifier or the value head[/yellow]"
         )
     if about["not_in_transformers"]:
         kinds = ", ".join(about["not_in_transformers"])
