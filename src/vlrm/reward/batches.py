@@ -172,7 +172,7 @@ class TrainingPlan(Dataset[MicroBatch]):
             _part([sum(pair.weight for pair in pairs) for pairs in step], here),
             _part([len(pairs) for pairs in step], here),
             _part([contrast_terms(pairs) for pairs in step], here),
-            _part([sum(counted(examples)) for examples in targets], here),
+            _part([sum(counted(examples)) if examples else 0 for examples in targets], here),
         )
 
 
