@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vlrm.errors import UserError
 from vlrm.reward.checkpoints import put_weights, weights_of
@@ -129,5 +130,6 @@ def _lines(file: Path) -> list[str]:
 
 
 def _last_words(file: Path) -> str:
-    said: list[Any] = [line for line in file.read_text().splitlines() if "Error" in line]
-    return said[-1].strip() if said else "they said nothing; run the command of docs/training.md by hand"
+    """The last error that is the training's own, not the launcher's report of it."""
+    said = re.findall(r"(?:^|: )([\w.]*(?:Error|Exception): \S.*)$", file.read_text(), re.MULTILINE)
+    return str(said[-1]).strip() if said else "they said nothing; run the command of docs/training.md by hand"

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from vlrm.errors import UserError
 from vlrm.reward.batches import MicroBatch, TrainingPlan
 from vlrm.reward.learning import make_trainable
 from vlrm.reward.model import Row
@@ -81,6 +82,11 @@ def fit(
     name = fingerprint(objective.model, pairs, critiques, targets, settings, seed)
     with _folder(work, name) as folder:
         args = arguments(settings, folder, seed)
+        if settings.launch is not None and args.world_size != settings.processes:
+            raise UserError(
+                f"{args.world_size} of {settings.processes} processes train together: reward.launch ({settings.launch}) "
+                "does not fit this machine's devices"
+            )
         plan = TrainingPlan(
             pairs, critiques, targets, settings, seed, settings.accumulation * args.world_size,
             lambda rows: row_lengths(objective.model, rows), tokens,

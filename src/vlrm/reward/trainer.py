@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from accelerate import DistributedType, FullyShardedDataParallelPlugin
 from torch import Tensor
 from torch.utils.data import SequentialSampler
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
@@ -54,6 +56,7 @@ def arguments(settings: RewardTraining, folder: Path, seed: int) -> TrainingArgu
         learning_rate=settings.rate,
         max_grad_norm=settings.clip,
         bf16=settings.bf16,
+        use_cpu=not torch.accelerator.is_available(),  # told, or bf16 is refused and processes are not joined
         seed=seed % 2**32,
         save_strategy="steps" if settings.checkpoint_steps else "no",
         save_steps=settings.checkpoint_steps or 500,
@@ -277,6 +280,15 @@ class RewardTrainer(Trainer):
         return None
 
     # --- sharding ---------------------------------------------------------------------------------------------------
+
+    def create_accelerator_and_postprocess(self) -> None:
+        """As the Trainer does it, and sharded on CPUs too where FSDP is asked for: accelerate would replicate there."""
+        super().create_accelerator_and_postprocess()
+        asked = os.environ.get("ACCELERATE_USE_FSDP", "false") == "true"
+        if asked and self.accelerator.distributed_type is DistributedType.MULTI_CPU:
+            self.accelerator.state.fsdp_plugin = FullyShardedDataParallelPlugin()
+            self.accelerator.state.distributed_type = DistributedType.FSDP
+            self.is_fsdp_enabled = True
 
     def _shard_only_what_is_language(self) -> None:
         """The tower stays whole in every process: whether a batch has images must not decide who waits for whom."""
