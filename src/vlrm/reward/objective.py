@@ -38,10 +38,7 @@ class PairObjective(nn.Module):
         """``loss``: this micro-batch's part of its step's loss, (); ``chosen``, ``rejected``: rewards (B,)."""
         rewards_B2 = self.model(batch.rows).reshape(len(batch.pairs), 2)
         chosen_B, rejected_B = rewards_B2[:, 0], rewards_B2[:, 1]
-        weight_B, margin_B = (
-            torch.tensor([getattr(pair, name) for pair in batch.pairs], device=rewards_B2.device)
-            for name in ("weight", "margin")
-        )
+        weight_B, margin_B = weights_and_margins(batch.pairs, rewards_B2.device)
         loss = batch.share.weight * pair_margin_loss(chosen_B, rejected_B, weight_B, margin_B)
         loss = loss + batch.share.rewards * self.settings.centring * rewards_B2.square().mean()
         if self.settings.image_contrast > 0:
@@ -66,6 +63,12 @@ class PairObjective(nn.Module):
         for image in dict.fromkeys([*images, *(target.image for target in batch.targets)]):
             if image is not None:
                 look([image])
+
+
+def weights_and_margins(pairs: Sequence[TrainingPair], device: torch.device) -> tuple[Tensor, Tensor]:
+    """What the pair margin loss takes beside rewards, (B,) each."""
+    made = torch.tensor([(pair.weight, pair.margin) for pair in pairs], device=device)
+    return made[:, 0], made[:, 1]
 
 
 def image_contrast(batch: Sequence[TrainingPair], chosen_B: Tensor, rejected_B: Tensor) -> Tensor | None:

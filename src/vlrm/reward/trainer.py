@@ -18,7 +18,9 @@ from vlrm.reward import checkpoints
 from vlrm.reward.early_stop import EarlyStop
 from vlrm.reward.guard import Guard
 from vlrm.reward.learning import frozen_side, parameter_groups
+from vlrm.reward.objective import weights_and_margins
 from vlrm.reward.schedule import WarmCosine
+from vlrm_kernels.pair_margin import pair_margin_loss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -204,7 +206,7 @@ class RewardTrainer(Trainer):
 
     @torch.no_grad()
     def _validated(self) -> float:
-        """Mean loss over validation batches, dealt out to the processes, each with as many forward passes."""
+        """Pair margin loss over validation, its batches dealt out to the processes, each with as many forward passes."""
         model, world, own = self.model_wrapped, self.args.world_size, self.args.process_index
         model.eval()
         mine = torch.zeros(2, dtype=torch.float64, device=self.args.device)
@@ -212,12 +214,14 @@ class RewardTrainer(Trainer):
             real = start + own < len(self.validation)
             batch = self.validation[start + own if real else 0]
             self.objective.look(batch)
-            loss = model(batch)["loss"].double()
+            out = model(batch)
             if real:
-                mine += torch.stack([loss * len(batch.pairs), loss.new_tensor(len(batch.pairs))])
+                weight_B, margin_B = weights_and_margins(batch.pairs, out["chosen"].device)
+                loss = pair_margin_loss(out["chosen"], out["rejected"], weight_B, margin_B).double()
+                mine += torch.stack([loss, loss.new_ones(())]) * weight_B.sum()
         model.train()
-        total, pairs = (self.accelerator.reduce(mine, "sum") if world > 1 else mine).tolist()
-        return total / pairs
+        total, weight = (self.accelerator.reduce(mine, "sum") if world > 1 else mine).tolist()
+        return total / weight
 
     # --- checkpoints ------------------------------------------------------------------------------------------------
 
