@@ -59,7 +59,8 @@ def embedded(folder: Path) -> tuple[Any, list[Inputs], Sampling]:
     vlm = Vlm.load(MODEL, folder)
     rng = np.random.default_rng(SEED)
     shown = [(store_scene(s, folder)[1], ask(s, rng).text) for s in islice(scenes(SEED), PROMPTS)]
-    rows = vlm.token_ids([vlm.text(chat.ask(question), reply=True) for _, question in shown])
+    texts = [vlm.text(chat.ask(question), reply=True) for _, question in shown]
+    rows = vlm.token_ids(texts, [image for image, _ in shown])
 
     def inputs(image: str, ids: list[int]) -> Inputs:
         return lambda count: vlm.inputs([image] * count, [ids] * count, side="left")

@@ -19,13 +19,14 @@ CRITICISE = "Check the answer against the picture."
 YES, NO = "Yes", "No"
 
 
-def ask(question: str) -> Messages:
-    """The prompt itself: one image, one question."""
-    return [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]}]
+def ask(question: str, *, image: bool = True) -> Messages:
+    """The prompt itself: one image, one question; or a question about no image."""
+    shown = [{"type": "image"}] if image else []
+    return [{"role": "user", "content": [*shown, {"type": "text", "text": question}]}]
 
 
-def answered(question: str, response: str) -> Messages:
-    return [*ask(question), _assistant(response)]
+def answered(question: str, response: str, *, image: bool = True) -> Messages:
+    return [*ask(question, image=image), _assistant(response)]
 
 
 def criticise(question: str, response: str, evidence: str = "") -> Messages:
@@ -34,9 +35,9 @@ def criticise(question: str, response: str, evidence: str = "") -> Messages:
     return [*answered(question, response), _user(request)]
 
 
-def verify(question: str, response: str, critique: str | None = None, form: int = 0) -> Messages:
+def verify(question: str, response: str, critique: str | None = None, form: int = 0, *, image: bool = True) -> Messages:
     """Ask for yes or no, with a critique (its verdict line removed) in the conversation or without one."""
-    turns = answered(question, response)
+    turns = answered(question, response, image=image)
     if critique is not None:
         turns += [_user(CRITICISE), _assistant(critique)]
     return [*turns, _user(VERIFY[form])]

@@ -41,6 +41,7 @@ class Row:
     id: Any = None
     problem: str | None = None
     response: Any = None
+    critique: Any = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Form:
 
 PROMPTS_FILE = Form("prompts", ("image", "question"), ("id",))
 RESPONSES_FILE = Form("responses", ("image", "response"), ("question", "id"))
+SCORED_FILE = Form("responses", ("question", "response"), ("image", "critique", "id"))
 
 
 def read_prompts(path: str | Path) -> list[Row]:
@@ -72,12 +74,23 @@ def read_responses(path: str | Path) -> list[Row]:
     return _read(Path(path), RESPONSES_FILE)
 
 
-def _read(path: Path, form: Form) -> list[Row]:
+def stream_scored(path: str | Path) -> Iterator[Row]:
+    """One row at a time of a JSONL or Parquet table with ``question``, ``response`` and, if wanted, ``image``,
+    ``critique`` and ``id``; :class:`UserError` as soon as the file cannot be read further."""
+    return _stream(Path(path), SCORED_FILE)
+
+
+def _stream(path: Path, form: Form) -> Iterator[Row]:
     what = f"The {form.name} file {path}"
     if not path.is_file():
         raise UserError(f"{what} does not exist: give a .jsonl or .parquet file.")
     read = _parquet_rows if path.suffix.lower() == ".parquet" else _jsonl_rows
-    rows = list(read(path, what, form))
+    return read(path, what, form)
+
+
+def _read(path: Path, form: Form) -> list[Row]:
+    what = f"The {form.name} file {path}"
+    rows = list(_stream(path, form))
     if not rows:
         needed = " and ".join(form.needed)
         raise UserError(f"{what} has no rows: write one line with {needed} per {form.name.removesuffix('s')}.")

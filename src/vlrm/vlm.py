@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,7 +15,9 @@ from transformers.utils.logging import disable_progress_bar
 
 from vlrm.embedded import tower as _embedded_tower  # noqa: F401  (registers the embedded tower with transformers)
 from vlrm.errors import UserError
+from vlrm.families import family_of
 from vlrm.images import BLANK, blank, open_stored
+from vlrm.seen import Seen, SeenImages, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,9 +27,8 @@ if TYPE_CHECKING:
 
     from vlrm.chat import Messages
 
-FEATURES_ONCE = ("llava",)
-"""Architectures whose image tokens are one placeholder each and whose positions are plain: features can be shared."""
-CACHED_IMAGES = 8192
+LOOK = 64
+"""Images that a tower looks at together."""
 
 
 @dataclass(frozen=True)
@@ -48,31 +49,32 @@ def token_counter(base: str | Path) -> Callable[[Sequence[str]], list[int]] | No
 
 
 class Vlm:
-    """A vision-language model with its processor; image features are computed once per image and kept."""
+    """A vision-language model with its processor; an image is looked at once and its features kept."""
 
-    def __init__(self, model: Any, processor: Any, images: Path) -> None:
+    def __init__(self, model: Any, processor: Any, images: Path, features: Path | None = None) -> None:
         self.model = model
         self.processor = processor
         self.images = images
-        self._held: dict[str, Image.Image] = {}
-        self._features: OrderedDict[str, Tensor] = OrderedDict()
+        self.family = family_of(model.config, model.config.name_or_path)
         self.tokenizer = processor.tokenizer
         self.tokenizer.padding_side = "left"
         self.image_token_id: int = model.config.image_token_id
+        self._held: dict[str, Image.Image] = {}
+        self._features = features
         added = self.tokenizer.added_tokens_decoder
         self._special = [t.content for i, t in added.items() if t.special or i == self.image_token_id]
+        self._placeholder: str = processor.image_token
 
     @staticmethod
-    def load(folder: str | Path, images: Path, dtype: torch.dtype = torch.float32) -> Vlm:
-        """Load a model folder or hub name; ``images`` is the image store. :class:`UserError` when it cannot be."""
+    def load(folder: str | Path, images: Path, dtype: torch.dtype = torch.float32, features: Path | None = None) -> Vlm:
+        """Load a model folder or hub name; ``images`` is the image store, ``features`` where to keep image features.
+
+        Raises:
+            UserError: there is no model, or none of a known family, or it has no chat template.
+        """
         disable_progress_bar()
         try:
-            kind = AutoConfig.from_pretrained(str(folder)).model_type
-            if kind not in FEATURES_ONCE:  # before any weight is read
-                raise UserError(
-                    f"the model in {folder} is of type {kind}, whose image tokens the reward model cannot read yet; "
-                    f"give base= a model of type {' or '.join(FEATURES_ONCE)} (others can write behind policy.endpoint)"
-                )
+            family_of(AutoConfig.from_pretrained(str(folder)), folder)  # before any weight is read
             processor = AutoProcessor.from_pretrained(str(folder))
             model = AutoModelForImageTextToText.from_pretrained(str(folder), dtype=dtype)
         except (OSError, ValueError, KeyError) as error:
@@ -84,13 +86,27 @@ class Vlm:
         if getattr(processor, "chat_template", None) is None:
             raise UserError(f"the model in {folder} has no chat template; give base= an instruction-tuned model")
         model.eval()
-        return Vlm(model, processor, images)
+        return Vlm(model, processor, images, features)
+
+    @cached_property
+    def seen(self) -> SeenImages:
+        """The features of images looked at so far."""
+        if self._features is None:
+            return SeenImages()
+        decoder = self.model.get_decoder()
+        tower = (child for child in self.model.model.children() if child is not decoder)
+        how = self.processor.image_processor.to_json_string()
+        return SeenImages(self._features, fingerprint(tower, how, str(self.model.dtype)))
 
     def hold(self, image: Image.Image) -> str:
-        """A reference for an image that is in no store; it lives as long as this object's cache does."""
-        reference = f"held:{hashlib.sha256(image.tobytes()).hexdigest()}"
+        """A reference for an image that is in no store, good until it is released."""
+        reference = f"held:{hashlib.sha256(f'{image.size}'.encode() + image.tobytes()).hexdigest()}"
         self._held[reference] = image
         return reference
+
+    def release(self, reference: str | None) -> None:
+        """Let go of a held image; its features stay as long as there is room for them."""
+        self._held.pop(reference or "", None)
 
     def open(self, reference: str) -> Image.Image:
         """The image behind a reference; a blank one has the same size and mean colour."""
@@ -105,50 +121,117 @@ class Vlm:
 
         A question, an answer or a label printed in an image is data: it cannot start a turn or place an image.
         """
-        said = [turn | {"content": [self._as_data(part) for part in turn["content"]]} for turn in messages]
+        said = [
+            turn | {"content": [p | {"text": self.data(p["text"])} if "text" in p else p for p in turn["content"]]}
+            for turn in messages
+        ]
         return str(self.processor.apply_chat_template(said, add_generation_prompt=reply, tokenize=False))
 
-    def _as_data(self, part: dict[str, Any]) -> dict[str, Any]:
-        text: str | None = part.get("text")
-        if text is None:
-            return part
+    def data(self, text: str) -> str:
+        """What users, models or images say, with no special token of the model in it."""
         for token in self._special:
             text = text.replace(token, f"{token[:1]} {token[1:]}")
-        return part | {"text": text}
+        return text
 
-    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids with the image as a single placeholder."""
+    def token_ids(self, texts: Sequence[str], images: Sequence[str | None] | None = None) -> list[list[int]]:
+        """Token ids of texts; of the conversations about ``images`` with their placeholders filled, if given."""
+        if images is not None:
+            seen = self.look(images)
+            texts = [
+                text if one is None else text.replace(self._placeholder, one.text, 1)
+                for text, one in zip(texts, seen, strict=True)
+            ]
         return list(self.tokenizer(list(texts), add_special_tokens=False)["input_ids"])
 
-    def features(self, references: Sequence[str]) -> list[Tensor]:
-        """Projected features of each image, (T, D) each, computed once per distinct reference."""
-        missing = [r for r in dict.fromkeys(references) if r not in self._features]
-        for start in range(0, len(missing), 64):
-            part = missing[start : start + 64]
-            pixels = self.processor.image_processor(images=[self.open(r) for r in part], return_tensors="pt")
-            with torch.no_grad():
-                found = self.model.get_image_features(pixels["pixel_values"].to(self.model.dtype)).pooler_output
-            for reference, feature in zip(part, found, strict=True):
-                self._features[reference] = feature.clone()
-        kept = [self._features[r] for r in references]
-        while len(self._features) > CACHED_IMAGES:
-            self._features.popitem(last=False)
-        return kept
+    @torch.no_grad()
+    def look(self, references: Sequence[str | None]) -> list[Seen | None]:
+        """What the tower makes of each image, None for none; every image is looked at once."""
+        named = [reference for reference in dict.fromkeys(references) if reference is not None]
+        found = {reference: self.seen.get(reference) for reference in named}
+        missing = [reference for reference in named if found[reference] is None]
+        for start in range(0, len(missing), LOOK):
+            part = missing[start : start + LOOK]
+            for reference, seen in zip(part, self._look([self.open(r) for r in part]), strict=True):
+                found[reference] = seen
+                self.seen.put(reference, seen)
+        return [None if reference is None else found[reference] for reference in references]
 
-    def inputs(self, references: Sequence[str], ids: Sequence[list[int]], *, side: str) -> dict[str, Any]:
-        """Padded model inputs for token ids that hold one image placeholder each; ``side`` is left or right."""
-        features = self.features(references)
-        rows = [self._expand(row, len(feature)) for row, feature in zip(ids, features, strict=True)]
-        longest = max(map(len, rows))
-        tokens = torch.full((len(rows), longest), self.tokenizer.pad_token_id)
-        mask = torch.zeros(len(rows), longest, dtype=torch.long)
-        for i, row in enumerate(rows):
+    def _look(self, images: Sequence[Image.Image]) -> list[Seen]:
+        shown = [
+            self.processor(
+                text=[self._placeholder], images=[[image]], return_tensors="pt", return_text_replacement_offsets=True
+            )
+            for image in images
+        ]
+        parts = [{name: one[name] for name in self.family.pixels if name in one} for one in shown]
+        alike = len({tuple(value.shape[1:] for value in part.values()) for part in parts}) == 1
+        whole = {name: torch.cat([part[name] for part in parts]) for name in parts[0]} if alike else None
+        seen: list[Seen] = []
+        groups = [(shown, whole)] if whole is not None else [([s], p) for s, p in zip(shown, parts, strict=True)]
+        for group, pixels in groups:
+            seen += self._features_of(group, pixels)
+        return seen
+
+    def _features_of(self, shown: Sequence[Any], pixels: dict[str, Tensor]) -> list[Seen]:
+        out = self.model.get_image_features(**{k: v.to(self.model.device) for k, v in pixels.items()}, return_dict=True)
+        texts = ["".join(o["replacement"] for o in one["text_replacement_offsets"][0]) for one in shown]
+        tokens = [int((one["input_ids"] == self.image_token_id).sum()) for one in shown]
+        flat = _flat(out.pooler_output).split(tokens)
+        deep = [_flat(layer).split(tokens) for layer in getattr(out, "deepstack_features", None) or ()]
+        grids = pixels.get("image_grid_thw")
+        return [
+            Seen(
+                texts[i],
+                flat[i].clone(),
+                tuple(layer[i].clone() for layer in deep),
+                tuple(grids[i].tolist()) if grids is not None else None,
+            )
+            for i in range(len(shown))
+        ]
+
+    def vision(self, seen: Sequence[Seen | None]) -> dict[str, Any]:
+        """Model inputs for the images in a batch, in the order of their tokens."""
+        there = [one for one in seen if one is not None]
+        if not there:
+            return {}
+        features = [one.features for one in there]
+        output = BaseModelOutputWithPooling(pooler_output=features if self.family.listed else torch.cat(features))
+        if there[0].deep:
+            output.deepstack_features = [[one.deep[i] for one in there] for i in range(len(there[0].deep))]
+        return {"mm_encoder_outputs": {"image": output}}
+
+    def positions(self, ids: list[int], seen: Seen | None) -> Tensor:
+        """Where the tokens of a conversation's beginning stand: (axes, L). What follows goes on at the largest + 1."""
+        plain = torch.arange(len(ids)).expand(self.family.axes, -1)
+        if seen is None or self.family.axes == 1:
+            return plain
+        row = torch.tensor([ids])
+        found, _ = self.model.model.get_rope_index(
+            row, mm_token_type_ids=(row == self.image_token_id).int(), image_grid_thw=torch.tensor([seen.grid])
+        )
+        return found[:, 0]
+
+    def inputs(self, references: Sequence[str | None], ids: Sequence[list[int]], *, side: str) -> dict[str, Any]:
+        """Padded model inputs for token ids with their placeholders filled; ``side`` is left or right."""
+        seen = self.look(references)
+        longest = max(map(len, ids))
+        tokens = torch.full((len(ids), longest), self.tokenizer.pad_token_id)
+        mask = torch.zeros(len(ids), longest, dtype=torch.long)
+        for i, row in enumerate(ids):
             span = slice(longest - len(row), longest) if side == "left" else slice(0, len(row))
             tokens[i, span] = torch.tensor(row)
             mask[i, span] = 1
-        shared = BaseModelOutputWithPooling(pooler_output=features)
-        return {"input_ids": tokens, "attention_mask": mask, "mm_encoder_outputs": {"image": shared}}
+        inputs = {"input_ids": tokens, "attention_mask": mask}
+        if self.family.types is not None:
+            inputs[self.family.types] = ((tokens == self.image_token_id) & mask.bool()).int()
+        grids = [one.grid for one in seen if one is not None and one.grid is not None]
+        if grids:
+            inputs["image_grid_thw"] = torch.tensor(grids)
+        device = self.model.device
+        return {name: value.to(device) for name, value in inputs.items()} | self.vision(seen)
 
-    def _expand(self, ids: list[int], image_tokens: int) -> list[int]:
-        at = ids.index(self.image_token_id)
-        return ids[:at] + [self.image_token_id] * image_tokens + ids[at + 1 :]
+
+def _flat(features: Any) -> Tensor:
+    """(T, D) of features that come as a list, one an image, or as (images or tiles, T, D)."""
+    whole = torch.cat(tuple(features)) if isinstance(features, (list, tuple)) else features
+    return whole.reshape(-1, whole.shape[-1])

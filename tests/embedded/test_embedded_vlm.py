@@ -39,7 +39,8 @@ def test_transformers_alone_reads_it(tmp_path):
     messages = chat.ask("What is in the image?")
     text = vlm.text(messages, reply=True)
     inputs = vlm.processor(images=[image], text=[text], return_tensors="pt")
-    ours = vlm.inputs([vlm.hold(image)], vlm.token_ids([text]), side="left")
+    held = [vlm.hold(image)]
+    ours = vlm.inputs(held, vlm.token_ids([text], held), side="left")
     assert inputs["input_ids"].tolist() == ours["input_ids"].tolist()
     with torch.no_grad():
         alone, shared = vlm.model(**inputs).logits, vlm.model(**ours).logits

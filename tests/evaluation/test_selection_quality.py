@@ -25,11 +25,11 @@ def test_the_surest_come_first_and_equals_together():
     ]
 
 
-def test_a_pair_without_a_right_label_is_wrong_unless_it_is_left_out():
+def test_a_pair_without_a_right_label_is_wrong():
     right = pl.Series([1.0, None])
     assert strictly(right).tolist() == [1.0, 0.0]
     (point,) = curve(np.array([0.9, 0.9]), right, np.ones(2, bool))
-    assert (point.precision, point.precision_decidable) == (0.5, 1.0)
+    assert point.precision == 0.5
 
 
 def test_the_rule_takes_only_what_passes_its_other_tests():

@@ -89,7 +89,7 @@ def test_impossible_settings_are_refused_and_no_key_is_repeated(wrong):
 
 def test_a_rounds_key_knows_what_is_asked_and_not_how():
     without = plain(Policy(base="x"))
-    assert set(without) == {"base", "candidates", "sampling", "distinct", "dtype"} and "stop" not in without["sampling"]
+    assert set(without) == {"base", "candidates", "sampling", "distinct"} and "stop" not in without["sampling"]
     one = Endpoint(url="http://h/v1/", model="m", in_flight=3, key_env="A", retries=1)
     assert plain(one) == plain(Endpoint(url="http://h/v1/chat/completions", model="m"))
     assert plain(one) != plain(Endpoint(url="http://h/v1", model="other"))

@@ -39,7 +39,7 @@ def test_a_score_does_not_depend_on_batch_or_order(model, tiny):
 def test_likelihood_is_the_mean_log_probability_of_the_response_tokens(model, tiny):
     vlm, images = tiny
     row = rows_about(images)[0]
-    before = vlm.token_ids([vlm.text(chat.ask(row.question), reply=True)])[0]
+    before = vlm.token_ids([vlm.text(chat.ask(row.question), reply=True)], [row.image])[0]
     said = vlm.token_ids([row.response])[0]
     inputs = vlm.inputs([row.image], [before + said], side="right")
     with torch.no_grad():

@@ -19,11 +19,10 @@ if TYPE_CHECKING:
     from vlrm.vlm import Vlm
 
 
-def tokens_read(vlm: Vlm, asked: Sequence[tuple[str, Messages]]) -> float:
+def tokens_read(vlm: Vlm, asked: Sequence[tuple[str | None, Messages]]) -> float:
     """Mean tokens of conversations about images (reference, messages), the image's among them."""
-    ids = vlm.token_ids([vlm.text(messages, reply=True) for _, messages in asked])
-    images = vlm.features([image for image, _ in asked])
-    return sum(len(i) - 1 + len(f) for i, f in zip(ids, images, strict=True)) / max(1, len(asked))
+    texts = [vlm.text(messages, reply=True) for _, messages in asked]
+    return sum(map(len, vlm.token_ids(texts, [image for image, _ in asked]))) / max(1, len(asked))
 
 
 def tokens_written(vlm: Vlm, texts: Sequence[str]) -> float:

@@ -27,8 +27,7 @@ POINTS = 21
 class Point(BaseModel):
     """One threshold: the share of all offered pairs that it takes, and the share of those that are labelled rightly.
 
-    A pair whose sides say equally many false things has no right label; ``precision`` counts it as wrong, and
-    ``precision_decidable`` leaves it out.
+    A pair whose sides say equally many false things has no right label; ``precision`` counts it as wrong.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -36,7 +35,6 @@ class Point(BaseModel):
     threshold: float
     taken: float
     precision: float
-    precision_decidable: float
 
 
 def judged_by_truth(judged: pa.Table, scenes: Mapping[str, Scene], number: int = 0) -> pl.DataFrame:
@@ -75,21 +73,13 @@ def curve(score: Floats, right: pl.Series, eligible: np.ndarray) -> list[Point]:
     if not len(rows):
         return []
     order = rows[np.argsort(-score[rows], kind="stable")]
-    known, strict = right.to_numpy(), strictly(right)
+    strict = strictly(right)
     wanted = np.unique(np.ceil(np.linspace(1, len(order), POINTS)).astype(int))
     thresholds = sorted({float(score[order[n - 1]]) for n in wanted}, reverse=True)
     points = []
     for threshold in thresholds:
         taken = order[score[order] >= threshold]
-        decidable = known[taken][np.isfinite(known[taken])]
-        points.append(
-            Point(
-                threshold=threshold,
-                taken=len(taken) / len(right),
-                precision=float(strict[taken].mean()),
-                precision_decidable=float(decidable.mean()) if len(decidable) else float("nan"),
-            )
-        )
+        points.append(Point(threshold=threshold, taken=len(taken) / len(right), precision=float(strict[taken].mean())))
     return points
 
 

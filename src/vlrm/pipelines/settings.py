@@ -55,7 +55,6 @@ class Policy(BaseModel):
     candidates: int = Field(4, ge=2)
     sampling: Sampling = Sampling()
     distinct: Distinct = Distinct()
-    dtype: str = "float32"
     # Left out of a round's key while there is none: rounds from before it stay what they are.
     endpoint: Endpoint | None = Field(None, exclude_if=lambda endpoint: endpoint is None)
 
@@ -69,7 +68,6 @@ class Critiques(BaseModel):
     on_policy: int = Field(1, ge=0)
     exam_samples: int = Field(2, ge=2)
     sampling: Sampling = Sampling(max_new_tokens=80)
-    targets_per_response: int = 1
     template: str = AUTO
     """How critics are asked and read: a name of :mod:`vlrm.critiques.templates`, or auto, by the base model."""
 

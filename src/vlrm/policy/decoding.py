@@ -12,6 +12,8 @@ from transformers import DynamicCache, LogitsProcessor, LogitsProcessorList, Sto
 from transformers.cache_utils import DynamicLayer
 from transformers.generation import GenerationMixin
 
+from vlrm.policy.growing_cache import with_room
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -137,6 +139,7 @@ class _SharedPrompts:
         each = torch.tensor(self.prompt_of)
         ids, logits = input_ids[each], _last(outputs, input_ids)[each]
         carried = _rows(carried, each)
+        carried["past_key_values"] = with_room(carried["past_key_values"], generation_config.max_length - width)
         _keep(logits_processor, each)
         finished = torch.zeros(len(samples), dtype=torch.bool, device=ids.device)
         while True:

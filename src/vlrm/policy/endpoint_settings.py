@@ -27,7 +27,7 @@ class Endpoint(BaseModel):
     """The base that clients ask for, such as ``http://localhost:8000/v1``."""
     model: str
     instructions: str = ""
-    """A system message before every conversation; says what form a critique has to a model that was never shown."""
+    """A system message before every conversation. What form a critique has is told by its template, not here."""
     max_pixels: int = Field(default=1_003_520, ge=1)
     """Larger images are scaled down to so many pixels."""
     extra: dict[str, Any] = {}

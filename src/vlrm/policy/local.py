@@ -44,7 +44,8 @@ def _distinct(vlm: Vlm, requests: Sequence[Request]) -> tuple[list[tuple[str, li
     keys = [(r.conversation.image, repr(r.conversation.messages)) for r in requests]
     first = dict(zip(keys, requests, strict=True))
     number = {key: i for i, key in enumerate(first)}
-    ids = vlm.token_ids([vlm.text(r.conversation.messages, reply=True) for r in first.values()]) if first else []
+    texts = [vlm.text(r.conversation.messages, reply=True) for r in first.values()]
+    ids = vlm.token_ids(texts, [image for image, _ in first]) if first else []
     return [(image, row) for (image, _), row in zip(first, ids, strict=True)], [number[key] for key in keys]
 
 

@@ -13,6 +13,7 @@ from vlrm.errors import UserError
 from vlrm.images import relative_path
 from vlrm.lineage.files import duplicate, write_json
 from vlrm.preferences import ms_swift, plain, trl
+from vlrm.preferences.parquet_file import ParquetFile
 from vlrm.preferences.reading import RoundTables, preferences
 from vlrm.progress import say
 
@@ -35,9 +36,9 @@ class Format(Protocol):
 
 
 FORMATS: dict[str, tuple[str, Callable[[Path], Format]]] = {
-    "trl": (trl.FILE, trl.TrlFile),
+    "trl": (trl.FILE, lambda folder: ParquetFile(folder / trl.FILE, trl.SCHEMA, trl.row)),
     "ms_swift": (ms_swift.FILE, ms_swift.MsSwiftFile),
-    "plain": (plain.FILE, plain.PlainFile),
+    "plain": (plain.FILE, lambda folder: ParquetFile(folder / plain.FILE, plain.SCHEMA, plain.row)),
 }
 
 

@@ -5,14 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from vlrm.schema import PAIRS, F, I, S
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from vlrm.preferences.pair import JudgedClaim, Preference, Side
     from vlrm.schema import Evidence
 
@@ -80,16 +76,3 @@ def _evidence(one: Evidence) -> dict[str, Any]:
         "id": one.evidence_id, "kind": one.kind, "label": one.label, "box": list(one.box), "score": one.score,
         "expert": one.expert, "target": one.target,
     }  # fmt: skip
-
-
-class PlainFile:
-    """``pairs.parquet`` in a folder, a row group a part."""
-
-    def __init__(self, folder: Path) -> None:
-        self._writer = pq.ParquetWriter(folder / FILE, SCHEMA, compression="zstd", version="2.6")
-
-    def write(self, pairs: Sequence[Preference]) -> None:
-        self._writer.write_table(pa.Table.from_pylist([row(pair) for pair in pairs], SCHEMA))
-
-    def close(self) -> None:
-        self._writer.close()

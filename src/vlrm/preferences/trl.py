@@ -6,12 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from vlrm.preferences.pair import Preference
 
 FILE = "trl.parquet"
@@ -40,16 +36,3 @@ def row(pair: Preference) -> dict[str, Any]:
         "chosen": [{"role": "assistant", "content": pair.chosen.text}],
         "rejected": [{"role": "assistant", "content": pair.rejected.text}],
     }
-
-
-class TrlFile:
-    """``trl.parquet`` in a folder, a row group a part."""
-
-    def __init__(self, folder: Path) -> None:
-        self._writer = pq.ParquetWriter(folder / FILE, SCHEMA, compression="zstd", version="2.6")
-
-    def write(self, pairs: Sequence[Preference]) -> None:
-        self._writer.write_table(pa.Table.from_pylist([row(pair) for pair in pairs], SCHEMA))
-
-    def close(self) -> None:
-        self._writer.close()

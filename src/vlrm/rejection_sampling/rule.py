@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+
+PAIR_KINDS = ("object", "existence", "count", "attribute", "relation", "text", "none")
+"""What a pair can be about: the edit that made it, else its most telling claim's kind; ``none`` if none tells."""
 
 
 class Rule(BaseModel):
@@ -40,6 +44,16 @@ class Rule(BaseModel):
         {}, description="largest share of the budget by claim kind, as long as other kinds can fill it"
     )
     margin_scale: float = Field(0.25, ge=0)
+
+    @field_validator("target_mix")
+    @classmethod
+    def _known_kinds(cls, mix: dict[str, float]) -> dict[str, float]:
+        for kind, share in mix.items():
+            if kind not in PAIR_KINDS:
+                raise ValueError(f"{kind!r} is no kind of pair; the kinds are {', '.join(PAIR_KINDS)}")
+            if not 0 <= share <= 1:
+                raise ValueError(f"the share of {kind} is {share}; give one from 0 to 1")
+        return mix
 
 
 def error_bound(errors: int, pairs: int, confidence: float = 0.95) -> float:

@@ -11,11 +11,11 @@ import torch
 from peft import LoraConfig
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from vlrm.critiques import templates
-from vlrm.reward.model import language_modules
+from vlrm.reward.model import language_modules, merge_adapter, softcap
 from vlrm.reward.schedule import warm_cosine
+from vlrm_kernels.lm_head import token_logprob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,16 +53,21 @@ class CriticExample:
 def language_loss(vlm: Vlm, examples: Sequence[CriticExample]) -> Tensor:
     """Mean cross-entropy of the critiques' tokens, the evidence absent from the conversation."""
     asked = [templates.named(e.template).ask(e.question, e.response, None) for e in examples]
-    contexts = vlm.token_ids([vlm.text(messages, reply=True) for messages in asked])
+    images = [e.image for e in examples]
+    contexts = vlm.token_ids([vlm.text(messages, reply=True) for messages in asked], images)
     written = vlm.token_ids([e.critique + vlm.tokenizer.eos_token for e in examples])
     both = [a + b for a, b in zip(contexts, written, strict=True)]
-    inputs = vlm.inputs([e.image for e in examples], both, side="right")
+    inputs = vlm.inputs(images, both, side="right")
     hidden = vlm.model.model(**inputs, use_cache=False).last_hidden_state
     ids, lengths = inputs["input_ids"], inputs["attention_mask"].sum(1).tolist()
     said = torch.zeros_like(ids, dtype=torch.bool)
     for i, (length, target) in enumerate(zip(lengths, written, strict=True)):
         said[i, length - len(target) : length] = True
-    return cross_entropy(vlm.model.lm_head(hidden[:, :-1][said[:, 1:]]).float(), ids[said])
+    head = vlm.model.lm_head
+    logp = token_logprob(
+        hidden[:, :-1][said[:, 1:]], head.weight, ids[said], bias=head.bias, softcap=softcap(vlm.model.config)
+    )
+    return -logp.mean()
 
 
 def train_critic(
@@ -109,3 +114,4 @@ def load_critic(vlm: Vlm, folder: Path) -> None:
     """Put a trained critic on a freshly loaded base model; a folder without an adapter is the base itself."""
     if (folder / "adapter_config.json").exists():
         vlm.model.load_adapter(str(folder), ADAPTER)
+        merge_adapter(vlm.model, ADAPTER)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
 from peft import LoraConfig
+from peft.tuners.lora import LoraLayer
 from pydantic import BaseModel, ConfigDict
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from vlrm import chat
 from vlrm.errors import UserError
+from vlrm.families import Layout, best_layout
+from vlrm.images import BLANK
+from vlrm.reward.attention import SEGMENTS
+from vlrm.reward.layout import Batch, Branch, Tree, lay
+from vlrm_kernels.lm_head import sequence_logprob
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +28,7 @@ if TYPE_CHECKING:
 
     from vlrm.vlm import Vlm
 
+logger = logging.getLogger(__name__)
 ADAPTER = "reward"
 
 
@@ -45,9 +54,12 @@ class ModelConfig(BaseModel):
 
 @dataclass(frozen=True)
 class Row:
-    """One response to be scored: ``critique`` (verdict line removed) is part of the input when given."""
+    """One response to be scored: ``critique`` (verdict line removed) is part of the input when given.
 
-    image: str
+    ``image`` is a reference that the model's :class:`Vlm` opens, or None where the question is about no image.
+    """
+
+    image: str | None
     question: str
     response: str
     critique: str | None = None
@@ -93,6 +105,11 @@ class RewardModel(nn.Module):
         self.head = Head(vlm.model.config.get_text_config().hidden_size)
         self.likelihood_scale = nn.Parameter(torch.tensor(config.likelihood_scale))
         self.yes_scale = nn.Parameter(torch.tensor(config.yes_scale))
+        self.layout, why = best_layout(vlm.model.config)
+        if why:
+            _said(vlm.model.config.model_type, self.layout, why)
+        if self.layout is Layout.PACKED:
+            vlm.model.set_attn_implementation({"text_config": SEGMENTS})
         first = vlm.token_ids([chat.YES, chat.NO])
         self.yes_no = (first[0][0], first[1][0])
 
@@ -106,45 +123,78 @@ class RewardModel(nn.Module):
         self.config = self.config.model_copy(update={"adapter": True})
 
     def terms(self, rows: Sequence[Row], *, form: int | None = None) -> Terms:
-        """Score rows in one padded forward pass; a row's terms do not depend on the other rows."""
-        segments = [self._segments(row, self.config.verify_form if form is None else form) for row in rows]
-        ids = self.vlm.token_ids([text for triple in segments for text in triple])
-        triples = [ids[i : i + 3] for i in range(0, len(ids), 3)]
-        inputs = self.vlm.inputs([self._image(row) for row in rows], [a + b + c for a, b, c in triples], side="right")
-        hidden = self.backbone.model(**inputs, use_cache=False).last_hidden_state
-        lengths = inputs["attention_mask"].sum(1)
-        last = hidden[torch.arange(len(rows)), lengths - 1]
-        extra = [int(n) - sum(map(len, t)) for n, t in zip(lengths, triples, strict=True)]
-        return Terms(
-            self._likelihood(hidden, inputs["input_ids"], triples, extra),
-            self._yes_odds(last).float(),
-            self.head(last).float(),
+        """Score rows in one forward pass that reads each image and question once.
+
+        A row's terms do not depend on the other rows, nor on :attr:`layout`.
+        """
+        trees, order = self._trees(rows, self.config.verify_form if form is None else form)
+        batch = lay(trees, self.vlm, self.layout)
+        hidden_TD = self.backbone.model(**batch.inputs).last_hidden_state.flatten(0, 1)
+        last_RD = hidden_TD[batch.last_R]
+        found = Terms(
+            self._likelihood(hidden_TD, batch, len(rows)), self._yes_odds(last_RD).float(), self.head(last_RD).float()
         )
+        back = torch.tensor(order, device=last_RD.device).argsort()
+        return Terms(found.likelihood[back], found.yes[back], found.head[back])
 
     def forward(self, rows: Sequence[Row]) -> Tensor:
         """Rewards (B,)."""
         terms = self.terms(rows)
         return self.likelihood_scale * terms.likelihood + self.yes_scale * terms.yes + terms.head
 
-    def _image(self, row: Row) -> str:
-        return f"blank:{row.image}" if self.config.text_only and not row.image.startswith("blank:") else row.image
+    def lengths(self, rows: Sequence[Row]) -> list[int]:
+        """Tokens of each row with its prompt's, as long as the row has in the padded layout."""
+        trees, order = self._trees(rows, self.config.verify_form)
+        found = [len(tree.prefix) + len(branch) for tree in trees for branch in tree.branches]
+        return [length for _, length in sorted(zip(order, found, strict=True))]
 
-    def _segments(self, row: Row, form: int) -> tuple[str, str, str]:
-        before = self.vlm.text(chat.ask(row.question), reply=True)
-        whole = self.vlm.text(chat.verify(row.question, row.response, row.critique, form), reply=True)
-        return before, row.response, whole[len(before) + len(row.response) :]
+    def _trees(self, rows: Sequence[Row], form: int) -> tuple[list[Tree], list[int]]:
+        """Rows by image and question, and the number of the row behind each branch."""
+        groups: dict[tuple[str | None, str], list[int]] = {}
+        for number, row in enumerate(rows):
+            groups.setdefault((self._image(row), row.question), []).append(number)
+        befores = [self._before(image, question) for image, question in groups]
+        images = [image for image, _ in groups]
+        prefixes, seen = self.vlm.token_ids(befores, images), self.vlm.look(images)
+        texts: list[str] = []
+        for before, numbers in zip(befores, groups.values(), strict=True):
+            for row in (rows[i] for i in numbers):
+                texts += self._continued(row, before, form)
+        ids = iter(self.vlm.token_ids(texts))
+        trees = [
+            Tree(one, prefix, [Branch(next(ids), next(ids)) for _ in numbers])
+            for one, prefix, numbers in zip(seen, prefixes, groups.values(), strict=True)
+        ]
+        return trees, [i for numbers in groups.values() for i in numbers]
 
-    def _likelihood(self, hidden: Tensor, ids: Tensor, triples: list[list[list[int]]], extra: list[int]) -> Tensor:
-        # Only the response's positions meet the LM head: the logits of a prompt are never formed.
-        said = torch.zeros_like(ids, dtype=torch.bool)
-        for i, (before, response, _) in enumerate(triples):
-            start = len(before) + extra[i]
-            said[i, start : start + len(response)] = True
-        owner = said.nonzero()[:, 0]
-        logits = self.backbone.lm_head(hidden[:, :-1][said[:, 1:]]).float()
-        chosen = logits.gather(1, ids[said][:, None])[:, 0] - logits.logsumexp(1)
-        counts = said.sum(1).clamp_min(1)
-        return torch.zeros(len(triples)).index_add(0, owner, chosen) / counts
+    def _continued(self, row: Row, before: str, form: int) -> tuple[str, str]:
+        """The response, and what asks whether it is right, as they follow the prompt in the model's conversation."""
+        messages = chat.verify(row.question, row.response, row.critique, form, image=row.image is not None)
+        whole, response = self.vlm.text(messages, reply=True), self.vlm.data(row.response)
+        for said in (response, response.strip()):  # some templates trim what is said
+            if whole.startswith(before + said):
+                return said, whole[len(before) + len(said) :]
+        raise UserError(
+            f"the chat template of {self.config.base} does not repeat a prompt and its answer word by word in "
+            "the turns that follow, so answers cannot be read after a shared prompt; give base= a plainer one"
+        )
+
+    def _image(self, row: Row) -> str | None:
+        if row.image is None or not self.config.text_only or row.image.startswith(BLANK):
+            return row.image
+        return BLANK + row.image
+
+    def _before(self, image: str | None, question: str) -> str:
+        return self.vlm.text(chat.ask(question, image=image is not None), reply=True)
+
+    def _likelihood(self, hidden_TD: Tensor, batch: Batch, rows: int) -> Tensor:
+        # Only the responses' positions meet the LM head, some at a time: the logits of a batch never exist.
+        head = self.backbone.lm_head
+        hidden_ND = hidden_TD[batch.source_N]
+        return sequence_logprob(
+            hidden_ND, head.weight, batch.target_N, batch.owner_N, rows, mean=True, bias=head.bias,
+            softcap=softcap(self.backbone.config),
+        )  # fmt: skip
 
     def _yes_odds(self, last_BD: Tensor) -> Tensor:
         weight = self.backbone.lm_head.weight
@@ -179,12 +229,38 @@ class RewardModel(nn.Module):
         config = RewardModel.read_config(folder)
         if config.adapter:
             vlm.model.load_adapter(str(folder / "adapter"), ADAPTER)
+            merge_adapter(vlm.model, ADAPTER)
         model = RewardModel(vlm, config)
         model.head.load_state_dict(load_file(folder / "head.safetensors"))
         model.eval()
         return model
 
 
+def softcap(config: Any) -> float:
+    """The bound that some architectures put on their logits; 0 for none."""
+    return float(getattr(config.get_text_config(), "final_logit_softcapping", None) or 0)
+
+
+def merge_adapter(model: Any, name: str) -> None:
+    """Add a LoRA adapter into float32 weights for reading: the same numbers, without its extra products.
+
+    In other precisions the sum would be rounded, so that what is read were not what was trained: there it stays apart.
+    """
+    for module in model.modules():
+        if (
+            isinstance(module, LoraLayer)
+            and name in module.lora_A
+            and module.get_base_layer().weight.dtype is torch.float32
+        ):
+            module.merge(adapter_names=[name])
+
+
+@cache
+def _said(kind: str, layout: Layout, why: str) -> None:
+    loud = logger.warning if layout is Layout.PADDED else logger.info
+    loud("reward model of type %s: %s batches, since %s", kind, layout, why)
+
+
 def language_modules(model: Any, targets: Sequence[str]) -> str:
     """A pattern that matches the named linear layers of the language side only: the tower stays as it is."""
-    return rf".*language_model.*\.({'|'.join(targets)})"
+    return rf".*(language_model|text_model).*\.({'|'.join(targets)})"

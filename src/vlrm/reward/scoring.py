@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from PIL import Image
 
 from vlrm.critiques import grammar
 from vlrm.critiques.templates import choose
+from vlrm.errors import UserError
 from vlrm.images import open_image
 from vlrm.policy.local import generate
 from vlrm.policy.protocol import Request, Sampling, row_seed
@@ -25,23 +27,53 @@ if TYPE_CHECKING:
     from vlrm.critiques.templates.template import Template
 
 BATCH = 64
+"""Responses a forward pass reads, unless it is given a number of tokens."""
 CRITIC_FOLDER = "critic"
 
 
 @torch.no_grad()
 def score(
-    model: RewardModel, rows: Sequence[Row], progress: Callable[[int], None] | None = None, batch: int = BATCH
+    model: RewardModel,
+    rows: Sequence[Row],
+    progress: Callable[[int], None] | None = None,
+    batch: int = BATCH,
+    tokens: int | None = None,
 ) -> np.ndarray:
-    """Rewards (N,) in the order given; rows of similar length share a batch, which changes no number."""
+    """Rewards (N,) in the order given, which does not depend on ``batch`` or ``tokens`` beyond rounding.
+
+    Responses to one prompt are read after it together, and batches are of similar lengths: of at most ``batch``
+    responses, or with ``tokens`` of as many as have so many tokens, were each read with its own prompt.
+    """
     rewards = np.zeros(len(rows))
-    lengths = [len(r.question) + len(r.response) + len(r.critique or "") for r in rows]
-    order = sorted(range(len(rows)), key=lengths.__getitem__)
-    for start in range(0, len(order), batch):
-        part = order[start : start + batch]
-        rewards[part] = model([rows[i] for i in part]).double().numpy()
+    for part in batches(model, rows, batch, tokens):
+        rewards[part] = model([rows[i] for i in part]).double().cpu().numpy()
         if progress is not None:
             progress(len(part))
     return rewards
+
+
+def batches(model: RewardModel, rows: Sequence[Row], batch: int, tokens: int | None) -> Iterator[list[int]]:
+    """Numbers of rows that are read together: prompts by length, the responses to each side by side."""
+    if tokens is None:
+        cost, most = [1] * len(rows), batch
+        lengths = [len(r.question) + len(r.response) + len(r.critique or "") for r in rows]
+    else:
+        cost = lengths = model.lengths(rows)
+        most = tokens
+    prompts: dict[tuple[str | None, str], list[int]] = {}
+    for i, row in enumerate(rows):
+        prompts.setdefault((row.image, row.question), []).append(i)
+    part: list[int] = []
+    spent = 0
+    for numbers in sorted(prompts.values(), key=lambda numbers: max(lengths[i] for i in numbers)):
+        for i in sorted(numbers, key=lengths.__getitem__):
+            if part and spent + cost[i] > most:
+                yield part
+                part, spent = [], 0
+            part.append(i)
+            spent += cost[i]
+    if part:
+        yield part
 
 
 PAIR_TEXTS = ["pair_id", "image_sha256", "question", "chosen", "rejected"]
@@ -97,23 +129,57 @@ class Scorer:
             load_critic(critic, folder / CRITIC_FOLDER)
         return Scorer(model, critic, Sampling(max_new_tokens=96))
 
-    def rewards(self, rows: Sequence[tuple[Image.Image | str | Path, str, str]], seed: int = 0) -> np.ndarray:
-        """Rewards (N,) of (image or path, question, response); the mean over sampled critiques where they help."""
-        opened = [image if isinstance(image, Image.Image) else open_image(Path(image)) for image, _, _ in rows]
-        references = [self.model.vlm.hold(image) for image in opened]
-        plain = [Row(ref, q, r) for ref, (_, q, r) in zip(references, rows, strict=True)]
-        wanted = self.model.config.critiques
-        if self.critic is None or wanted == 0:
-            return score(self.model, plain)
-        for image in opened:
-            self.critic.hold(image)
-        named = [(f"{r.image}\x1f{r.question}\x1f{r.response}", r.image, r.question, r.response) for r in plain]
+    def rewards(
+        self,
+        rows: Sequence[tuple[Image.Image | str | Path | None, str, str]],
+        seed: int = 0,
+        critiques: int | None = None,
+        given: Sequence[str | None] | None = None,
+    ) -> np.ndarray:
+        """Rewards (N,) of (image or path, question, response); image None: the question is about no image.
+
+        ``critiques``: how many are sampled and averaged over, by default as many as helped on the gate split.
+        ``given``: a critique for each row instead, its verdict line, if any, left out of what is read.
+        """
+        vlm = self.model.vlm
+        references = [None if image is None else vlm.hold(_opened(image)) for image, _, _ in rows]
+        try:
+            plain = [Row(ref, q, r) for ref, (_, q, r) in zip(references, rows, strict=True)]
+            if given is not None:
+                said = [None if text is None else grammar.without_verdict(text) for text in given]
+                plain = [replace(row, critique=text) for row, text in zip(plain, said, strict=True)]
+            wanted = self.model.config.critiques if critiques is None else critiques
+            if wanted == 0 or given is not None:
+                return score(self.model, plain)
+            return self._criticised(plain, wanted, seed)
+        finally:
+            for reference in references:
+                for holder in (vlm, self.critic):
+                    if holder is not None:
+                        holder.release(reference)
+
+    def _criticised(self, rows: Sequence[Row], wanted: int, seed: int) -> np.ndarray:
+        """Means over ``wanted`` critiques; a question about no image has none to check, and is read as it is."""
+        if self.critic is None:
+            raise UserError(
+                f"the reward model of {self.model.config.base} was chosen without critiques and has no critic: "
+                "score with critiques=0"
+            )
+        for reference in {row.image for row in rows} - {None}:
+            self.critic.hold(self.model.vlm.open(str(reference)))
+        named = [
+            (f"{r.image}\x1f{r.question}\x1f{r.response}", r.image, r.question, r.response) for r in rows if r.image
+        ]
         template = choose(self.model.config.template, self.critic.model.config)
         requests = list(critique_requests(named, range(wanted), seed, template))
-        texts = [template.tidy(text) for text in generate(self.critic, requests, self.sampling)]
+        texts = iter([template.tidy(text) for text in generate(self.critic, requests, self.sampling)])
         carried = [
-            Row(row.image, row.question, row.response, grammar.without_verdict(texts[i * wanted + m]))
-            for i, row in enumerate(plain)
-            for m in range(wanted)
+            [replace(row, critique=grammar.without_verdict(next(texts))) for _ in range(wanted)] if row.image else [row]
+            for row in rows
         ]
-        return score(self.model, carried).reshape(len(rows), wanted).mean(1)
+        rewards = iter(score(self.model, [row for several in carried for row in several]))
+        return np.array([np.mean([next(rewards) for _ in several]) for several in carried])
+
+
+def _opened(image: Image.Image | str | Path) -> Image.Image:
+    return image if isinstance(image, Image.Image) else open_image(Path(image))
