@@ -84,7 +84,9 @@ def test_processes_that_cannot_train_say_why_in_one_sentence(tiny_folder, tmp_pa
     assert "\n" not in str(failed.value)
 
 
-@pytest.mark.parametrize("name", ["fsdp.yaml", "fsdp_cpu.yaml", "ddp.yaml", "deepspeed_zero2.yaml", "deepspeed_zero3.yaml"])
+@pytest.mark.parametrize(
+    "name", ["fsdp.yaml", "fsdp_cpu.yaml", "ddp.yaml", "deepspeed_zero2.yaml", "deepspeed_zero3.yaml"]
+)
 def test_accelerate_takes_the_shipped_configurations(name):
     config = load_config_from_file(str(CONF / name))
     assert config.mixed_precision == "no"  # settings.bf16 decides

@@ -27,7 +27,9 @@ def train(tiny_folder, tmp_path):
             logs.append(log)
             states.append(weights_of(PairObjective(model, chosen)))
 
-        train_reward_model(model, pairs_about(images), critiques(), [], chosen, 3, progress, validation=validation(images))
+        train_reward_model(
+            model, pairs_about(images), critiques(), [], chosen, 3, progress, validation=validation(images)
+        )
         return logs, states, weights_of(PairObjective(model, chosen))
 
     return run

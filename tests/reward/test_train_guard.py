@@ -58,7 +58,9 @@ def test_an_unsound_loss_takes_back_the_step_before_it(train, caplog, factor):
     assert not same(states[3], states[2])
     assert [log.rate for log in logs[3:]] == pytest.approx([5e-3 * 0.5 * warm_cosine(s, 5) for s in range(3, 5)])
     (said,) = [record.getMessage() for record in caplog.records]
-    assert said.endswith("at step 3; its batch is left out, weights and optimiser are those of step 2 again, the rate is halved")
+    assert said.endswith(
+        "at step 3; its batch is left out, weights and optimiser are those of step 2 again, the rate is halved"
+    )
     assert all(torch.isfinite(value).all() for value in states[-1].values())
 
 
@@ -78,7 +80,9 @@ def test_an_unsound_first_loss_changes_nothing(train):
 
 
 def test_when_nothing_helps_training_ends_with_what_to_do(train):
-    with pytest.raises(UserError, match=r"at step 4 after 2 restored steps \(the loss is not a number\): lower reward.rate"):
+    with pytest.raises(
+        UserError, match=r"at step 4 after 2 restored steps \(the loss is not a number\): lower reward.rate"
+    ):
         train(dict.fromkeys(range(1, 20), NAN), restores=2)
 
 

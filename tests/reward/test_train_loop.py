@@ -38,8 +38,9 @@ def plain_loop(model, pairs, said, learned, chosen, seed):
     groups = [{"params": others, "lr": chosen.rate}, {"params": scales, "lr": chosen.scale_rate}]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warm_cosine(step, plan.steps))
-    losses = []
+    losses, objective = [], PairObjective(model, chosen)
     for batch in (plan[i] for i in range(plan.steps)):
+        objective.look(batch)  # as the Trainer does, so that the features are the same bits
         good, bad = model(batch.rows).reshape(-1, 2).T
         weight, margin = (torch.tensor([getattr(p, name) for p in batch.pairs]) for name in ("weight", "margin"))
         loss = pair_margin_loss(good, bad, weight, margin)
@@ -78,7 +79,9 @@ def test_a_step_cut_into_micro_batches_is_the_same_step(case, tiny_folder, tmp_p
     again, same = trained(reward_model(tiny_folder, tmp_path), *rest, cut)
     np.testing.assert_allclose([log.loss for log in again], [log.loss for log in logs], rtol=1e-5)
     for name, value in weights.items():
-        torch.testing.assert_close(same[name], value, rtol=0, atol=2e-4)  # of steps of 5e-3: Adam divides by the gradient
+        torch.testing.assert_close(
+            same[name], value, rtol=0, atol=2e-4
+        )  # of steps of 5e-3: Adam divides by the gradient
 
 
 def test_the_language_loss_of_a_step_is_the_mean_over_all_its_tokens(case):

@@ -25,7 +25,12 @@ def run(*told) -> subprocess.CompletedProcess:
     paths = [str(SCRIPT.parent), *sys.path]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        [sys.executable, str(SCRIPT), *map(str, told)], env=environment, capture_output=True, text=True, timeout=200, check=False
+        [sys.executable, str(SCRIPT), *map(str, told)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
     )
 
 

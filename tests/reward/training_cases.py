@@ -28,7 +28,9 @@ def stored(folder: Any, colours: tuple[str, ...] = ("red", "blue", "green")) -> 
 
 
 def reward_model(tiny_folder: Any, images: Any) -> RewardModel:
-    config = ModelConfig(base=str(tiny_folder), likelihood_scale=3.0, yes_scale=0.5, verify_form=1, readout="likelihood")
+    config = ModelConfig(
+        base=str(tiny_folder), likelihood_scale=3.0, yes_scale=0.5, verify_form=1, readout="likelihood"
+    )
     return RewardModel(Vlm.load(tiny_folder, images), config).eval()
 
 

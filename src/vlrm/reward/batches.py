@@ -136,7 +136,8 @@ class TrainingPlan(Dataset[MicroBatch]):
 
     def _whole_epochs(self, made: Iterator[Visits]) -> list[Visits]:
         """Items until all epochs are read and the last step is whole."""
-        items, read = [], 0
+        items: list[Visits] = []
+        read = 0
         while read < self.settings.epochs * len(self.pairs) or len(items) % self.per_step:
             items.append(next(made))
             read += len(items[-1])

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,6 +17,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 WEIGHTS, OPTIMIZER, SCHEDULE, TOLD = "weights.safetensors", "optimizer.pt", "schedule.pt", "training.json"
 PREFIX = "checkpoint-"

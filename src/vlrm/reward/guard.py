@@ -89,7 +89,7 @@ class Guard:
         if self.done >= self.restores:
             raise UserError(
                 f"reward training went wrong at step {step + 1} after {self.done} restored steps ({why}): lower "
-                f"reward.rate (it had fallen to {self.rate.lowered:g} of it), or look for broken rows among the kept pairs"
+                f"reward.rate (it had fallen to {self.rate.lowered:g} of it), or look for broken rows among the pairs"
             )
         self.done += 1
         self.rate.lowered *= LOWER

@@ -42,7 +42,7 @@ def train_in_processes(
     seed: int,
     progress: Callable[[StepLog], None],
     validation: Sequence[TrainingPair] = (),
-    work: Path | None = None,
+    checkpoints: Path | None = None,
 ) -> None:
     """Train ``model`` as ``settings.launch`` says and put the trained weights into it.
 
@@ -57,10 +57,13 @@ def train_in_processes(
         facts = {
             "base": model.backbone.name_or_path, "images": str(model.vlm.images), "seed": seed,
             "settings": settings.model_dump(mode="json"), "critiques": dict(critiques),
-            "work": None if work is None else str(work),
+            "checkpoints": None if checkpoints is None else str(checkpoints),
         }  # fmt: skip
-        tables = {"pairs": pairs, "targets": targets, "validation": validation}
-        rows = {key: [dataclasses.asdict(one) for one in table] for key, table in tables.items()}
+        rows = {
+            "pairs": [dataclasses.asdict(pair) for pair in pairs],
+            "targets": [dataclasses.asdict(target) for target in targets],
+            "validation": [dataclasses.asdict(pair) for pair in validation],
+        }
         (folder / JOB).write_text(json.dumps(facts | rows))
         _run(command(settings, folder), folder, progress)
         make_trainable(model, settings, seed)
@@ -97,7 +100,7 @@ def work_through(folder: Path) -> None:
         fit(
             objective, [TrainingPair(**row) for row in job["pairs"]], job["critiques"],
             [CriticExample(**row) for row in job["targets"]], job["seed"], progress,
-            [TrainingPair(**row) for row in job["validation"]], None if job["work"] is None else Path(job["work"]),
+            [TrainingPair(**row) for row in job["validation"]], job["checkpoints"] and Path(job["checkpoints"]),
         )  # fmt: skip
     weights = weights_of(objective)
     if PartialState().is_main_process:

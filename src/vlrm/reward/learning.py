@@ -81,7 +81,7 @@ def quantise(backbone: Any, kind: str = "nf4") -> None:
 def _need_4_bits() -> None:
     if importlib.util.find_spec("bitsandbytes") is None:
         raise UserError(
-            "reward.mode: qlora needs bitsandbytes, which is not installed: pip install 'vlrm[qlora]', or set mode: lora"
+            "reward.mode: qlora needs bitsandbytes, which is not installed: pip install 'vlrm[qlora]', or set lora"
         )
     if not torch.cuda.is_available():
         raise UserError("reward.mode: qlora needs a CUDA device and this machine has none: set mode: lora")

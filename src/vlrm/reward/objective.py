@@ -59,10 +59,8 @@ class PairObjective(nn.Module):
         images = [row.image for row in batch.rows]
         if self.model.config.text_only:
             images = [one if one is None or one.startswith(BLANK) else BLANK + one for one in images]
-        look = getattr(self.model.vlm, "look", None) or self.model.vlm.features
         for image in dict.fromkeys([*images, *(target.image for target in batch.targets)]):
-            if image is not None:
-                look([image])
+            self.model.vlm.look([image])
 
 
 def weights_and_margins(pairs: Sequence[TrainingPair], device: torch.device) -> tuple[Tensor, Tensor]:

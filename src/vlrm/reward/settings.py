@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
-def _kept(default: Any) -> Any:
-    """What changes how a training is run: left out of a round's key while it is the default."""
-    return {"default": default, "exclude_if": lambda value: value == default}
+def _is(default: Any) -> Callable[[Any], bool]:
+    """Leaves a setting out of a round's key while it is the default: rounds from before it stay what they are."""
+    return lambda value: bool(value == default)
 
 
 class RewardTraining(BaseModel):
@@ -35,24 +38,24 @@ class RewardTraining(BaseModel):
     perturbed: float = Field(0.15, ge=0, le=1)
     clip: float = 1.0
 
-    mode: Literal["lora", "qlora", "full"] = Field(**_kept("lora"))
+    mode: Literal["lora", "qlora", "full"] = Field("lora", exclude_if=_is("lora"))
     """What learns beside head and scales: an adapter, one on a base in 4 bits, or the whole language side."""
-    bf16: bool = Field(**_kept(False))
-    gradient_checkpointing: bool = Field(**_kept(False))
-    accumulation: int = Field(ge=1, **_kept(1))
+    bf16: bool = Field(False, exclude_if=_is(False))
+    gradient_checkpointing: bool = Field(False, exclude_if=_is(False))
+    accumulation: int = Field(1, ge=1, exclude_if=_is(1))
     """Micro-batches of a step in each process: less memory, the same step."""
-    tokens_per_batch: int | None = Field(ge=1, **_kept(None))
+    tokens_per_batch: int | None = Field(None, ge=1, exclude_if=_is(None))
     """Micro-batches of pairs of like length, filled up to this many tokens, in place of ``pairs_per_step``."""
-    checkpoint_steps: int | None = Field(ge=1, **_kept(None))
-    patience: int | None = Field(ge=1, **_kept(None))
+    checkpoint_steps: int | None = Field(None, ge=1, exclude_if=_is(None))
+    patience: int | None = Field(None, ge=1, exclude_if=_is(None))
     """Validations without a lower loss after which training stops, at the best weights."""
-    validation_steps: int = Field(ge=1, **_kept(20))
-    explosion: float = Field(gt=1, **_kept(10.0))
+    validation_steps: int = Field(20, ge=1, exclude_if=_is(20))
+    explosion: float = Field(10.0, gt=1, exclude_if=_is(10.0))
     """A loss so many times the running mean (or one, if that is larger) is a step to take back."""
-    restores: int = Field(ge=0, **_kept(5))
+    restores: int = Field(5, ge=0, exclude_if=_is(5))
     """Steps taken back before training gives up."""
-    snapshot_steps: int = Field(ge=1, **_kept(1))
+    snapshot_steps: int = Field(1, ge=1, exclude_if=_is(1))
     """Every how many steps the state to go back to is kept, in the host's memory."""
-    processes: int = Field(ge=1, **_kept(1))
-    launch: str | None = Field(**_kept(None))
+    processes: int = Field(1, ge=1, exclude_if=_is(1))
+    launch: str | None = Field(None, exclude_if=_is(None))
     """An ``accelerate`` configuration file (conf/distributed): training runs in ``processes`` processes of it."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ from vlrm.reward.settings import LINEAR, RewardTraining
 from vlrm.reward.trainer import RewardTrainer, StepLog, arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from vlrm.reward.critic import CriticExample
     from vlrm.reward.model import RewardModel
@@ -41,26 +40,33 @@ def train_reward_model(
     *,
     validation: Sequence[TrainingPair] = (),
     work: Path | None = None,
-) -> None:
+) -> Path | None:
     """Train ``model`` in place (docs/training.md).
 
     Args:
         validation: pairs for ``settings.patience``, read without critiques.
         work: where ``settings.checkpoint_steps`` keeps checkpoints, in a folder named after what is trained on what;
-            a training that was killed goes on from there. The folder stays, for who saved the model to remove.
+            a training that was killed goes on from there.
+
+    Returns:
+        The folder of its checkpoints if it wrote any: to be removed once the model is saved.
 
     Raises:
         UserError: the loss stayed unsound after ``settings.restores`` restored steps; a mode or launch configuration
             that cannot be had here; processes that ended without a model.
     """
+    folder = None
+    if work is not None and settings.checkpoint_steps is not None:
+        folder = work / fingerprint(model, pairs, critiques, targets, settings, seed)[:16]
     if settings.launch is not None:
         from vlrm.reward.launch import train_in_processes
 
-        train_in_processes(model, pairs, critiques, targets, settings, seed, progress, validation, work)
+        train_in_processes(model, pairs, critiques, targets, settings, seed, progress, validation, folder)
     else:
         make_trainable(model, settings, seed)
-        fit(PairObjective(model, settings), pairs, critiques, targets, seed, progress, validation, work)
+        fit(PairObjective(model, settings), pairs, critiques, targets, seed, progress, validation, folder)
     model.eval()
+    return folder
 
 
 def fit(
@@ -71,7 +77,7 @@ def fit(
     seed: int,
     progress: Callable[[StepLog], None],
     validation: Sequence[TrainingPair] = (),
-    work: Path | None = None,
+    folder: Path | None = None,
 ) -> None:
     """Train what is marked to learn, in this process or, inside ``accelerate launch``, in all of them together."""
     settings, vlm = objective.settings, objective.model.vlm
@@ -79,30 +85,18 @@ def fit(
     def tokens(examples: Sequence[CriticExample]) -> list[int]:
         return [len(ids) + 1 for ids in vlm.token_ids([example.critique for example in examples])]
 
-    name = fingerprint(objective.model, pairs, critiques, targets, settings, seed)
-    with _folder(work, name) as folder:
-        args = arguments(settings, folder, seed)
+    with TemporaryDirectory() as spare:
+        args = arguments(settings, folder or Path(spare), seed)
         if settings.launch is not None and args.world_size != settings.processes:
             raise UserError(
-                f"{args.world_size} of {settings.processes} processes train together: reward.launch ({settings.launch}) "
-                "does not fit this machine's devices"
+                f"{args.world_size} of {settings.processes} processes train together: reward.launch "
+                f"({settings.launch}) does not fit this machine's devices"
             )
-        plan = TrainingPlan(
-            pairs, critiques, targets, settings, seed, settings.accumulation * args.world_size,
-            lambda rows: row_lengths(objective.model, rows), tokens,
-        )  # fmt: skip
-        RewardTrainer(objective, plan, args, progress, validation_batches(validation), name).fit()
+        per_step = settings.accumulation * args.world_size
+        plan = TrainingPlan(pairs, critiques, targets, settings, seed, per_step, objective.model.lengths, tokens)
+        RewardTrainer(objective, plan, args, progress, validation_batches(validation), folder is not None).fit()
     if settings.gradient_checkpointing:
         objective.model.backbone.get_decoder().activation_checkpointing_disable()
-
-
-def row_lengths(model: RewardModel, rows: Sequence[Row]) -> Sequence[int]:
-    """Tokens of each row, its prompt's among them; without those of the image where the model does not say."""
-    if hasattr(model, "lengths"):
-        found: list[int] = model.lengths(rows)
-        return found
-    texts = [" ".join(filter(None, (row.question, row.response, row.critique))) for row in rows]
-    return [len(ids) for ids in model.vlm.token_ids(texts)]
 
 
 def validation_batches(pairs: Sequence[TrainingPair]) -> list[MicroBatch]:
@@ -122,15 +116,7 @@ def fingerprint(
     """SHA-256 of all that a training's result depends on: only its own checkpoints are gone on from."""
     digest = hashlib.sha256()
     facts = [model.config.model_dump(mode="json"), settings.model_dump(mode="json"), seed, dict(critiques)]
-    for fact in [*facts, *map(dataclasses.asdict, [*pairs, *targets])]:
+    rows = [dataclasses.asdict(pair) for pair in pairs] + [dataclasses.asdict(target) for target in targets]
+    for fact in [*facts, *rows]:
         digest.update(json.dumps(fact, sort_keys=True).encode() + b"\n")
     return digest.hexdigest()
-
-
-@contextmanager
-def _folder(work: Path | None, name: str) -> Iterator[Path]:
-    if work is None:
-        with TemporaryDirectory() as folder:
-            yield Path(folder)
-    else:
-        yield work / name[:16]

@@ -75,11 +75,13 @@ def arguments(settings: RewardTraining, folder: Path, seed: int) -> TrainingArgu
 class RewardTrainer(Trainer):
     """Trains a :class:`PairObjective` on a :class:`TrainingPlan`.
 
-    ``progress`` hears of every step once, also of those before a resume. ``fingerprint`` names the training: only
-    checkpoints of the same are resumed.
+    ``progress`` hears of every step once, also of those before a resume. With ``resume``, checkpoints in the output
+    folder are gone on from: they are of this very training.
     """
 
     loss_is_scaled_for_ga = True  # a micro-batch knows its share of the step
+    optimizer: Any
+    lr_scheduler: Any
 
     def __init__(
         self,
@@ -88,7 +90,7 @@ class RewardTrainer(Trainer):
         args: TrainingArguments,
         progress: Callable[[StepLog], None],
         validation: Sequence[MicroBatch] = (),
-        fingerprint: str = "",
+        resume: bool = False,
     ) -> None:
         args.max_steps = plan.steps
         super().__init__(model=objective, args=args, train_dataset=plan, data_collator=_only)
@@ -97,7 +99,7 @@ class RewardTrainer(Trainer):
         self.objective = objective
         self.settings = settings = objective.settings
         self.validation = validation
-        self.fingerprint = fingerprint
+        self.resume = resume
         self.progress = progress
         self.logs: list[StepLog] = []
         self.rate = WarmCosine(plan.steps)
@@ -110,10 +112,9 @@ class RewardTrainer(Trainer):
             self._shard_only_what_is_language()
 
     def fit(self) -> None:
-        """Train to the end, from the last checkpoint of this very training if there is one."""
-        found = checkpoints.checkpoints(Path(self.args.output_dir)) if self.settings.checkpoint_steps else []
-        same = [one for one in found if checkpoints.told(one)["fingerprint"] == self.fingerprint]
-        self.train(resume_from_checkpoint=str(same[-1]) if same else None)
+        """Train to the end, from the last checkpoint if there is one."""
+        found = checkpoints.checkpoints(Path(self.args.output_dir)) if self.resume else []
+        self.train(resume_from_checkpoint=str(found[-1]) if found else None)
         if self.early is not None and self.early.best is not None:
             checkpoints.put_weights(self.model, self.early.best)
 
@@ -206,7 +207,7 @@ class RewardTrainer(Trainer):
 
     @torch.no_grad()
     def _validated(self) -> float:
-        """Pair margin loss over validation, its batches dealt out to the processes, each with as many forward passes."""
+        """Pair margin loss over validation, dealt out to the processes, each with as many forward passes."""
         model, world, own = self.model_wrapped, self.args.world_size, self.args.process_index
         model.eval()
         mine = torch.zeros(2, dtype=torch.float64, device=self.args.device)
@@ -252,7 +253,6 @@ class RewardTrainer(Trainer):
 
     def _told(self) -> dict[str, Any]:
         return {
-            "fingerprint": self.fingerprint,
             "logs": [asdict(log) for log in self.logs],
             "guard": self.guard.state(),
             "early_stop": None if self.early is None else self.early.state(),
