@@ -5,6 +5,7 @@ import torch
 
 from vlrm_kernels.lm_head import logprob_margin_loss, sequence_logprob, token_logprob
 from vlrm_kernels.lm_head.benchmark import Setting, peak_bytes, ways
+from vlrm_kernels.lm_head.chunked import default_chunk
 from vlrm_kernels.lm_head.reference import naive
 from vlrm_kernels.pair_margin import pair_margin
 
@@ -145,6 +146,11 @@ def test_autocast_casts_as_it_does_a_linear_layer():
     assert loss.item() == pytest.approx(pair_margin(want[::2], want[1::2], w, m).loss.item(), rel=1e-5)
     for gradient in (*torch.autograd.grad(got.sum(), (hidden, weight)), *torch.autograd.grad(loss, (hidden, weight))):
         assert gradient.dtype == torch.float32
+
+
+@pytest.mark.parametrize(("tokens", "chunk"), [(1, 128), (1536, 128), (3071, 128), (3072, 256), (100000, 512)])
+def test_more_tokens_a_chunk_where_that_is_little_of_all(tokens, chunk):
+    assert default_chunk(torch.empty(tokens, 1)) == chunk
 
 
 def test_no_token_at_all():
