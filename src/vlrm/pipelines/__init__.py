@@ -38,6 +38,7 @@ def registered() -> dict[str, Pipeline]:
     from vlrm.pipelines.embedded_training.pipeline import create_pipeline as embedded_training
     from vlrm.pipelines.estimate.pipeline import create_pipeline as estimate
     from vlrm.pipelines.export.pipeline import create_pipeline as export
+    from vlrm.pipelines.export_reward_model.pipeline import create_pipeline as export_model
     from vlrm.pipelines.iterate.pipeline import create_pipeline
 
     loop = create_pipeline(_shape.rounds)
@@ -52,6 +53,7 @@ def registered() -> dict[str, Pipeline]:
         "explain": explaining(_shape.newest, _shape.answered),
         "estimate": estimate(),
         "export": export(_shape.newest),
+        "export_model": export_model(_shape.newest),
     }
     return {"__default__": loop, "iterate": loop, **others, **alone}
 
