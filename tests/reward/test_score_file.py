@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
-from vlrm.reward.score_file import score_file
 
 from vlrm.errors import UserError
 from vlrm.policy.protocol import Sampling
 from vlrm.reward import score_file as module
 from vlrm.reward.model import ModelConfig, RewardModel
+from vlrm.reward.score_file import score_file
 from vlrm.reward.scoring import Scorer
 
 
