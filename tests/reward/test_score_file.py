@@ -95,7 +95,7 @@ def test_wrong_files_are_one_sentence(scorer, folder):
     with pytest.raises(UserError, match="has no rows"):
         score_file(scorer, write(folder, []), folder, folder / "out.parquet")
     asked = write(folder, [{"image": "red.png", "question": "?", "response": "!"}])
-    with pytest.raises(UserError, match="images folder .* does not exist"):
+    with pytest.raises(UserError, match=r"images folder .* does not exist"):
         score_file(scorer, asked, folder / "no", folder / "out.parquet")
     score_file(scorer, asked, None, folder / "out.parquet")
     assert "no folder of images was given" in pq.read_table(folder / "out.parquet")["problem"][0].as_py()
