@@ -48,10 +48,6 @@ def resident(name: str) -> int:
     return int(line.split()[1]) * 1024
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="packed rows give the second branch a causal mask of its length squared, which SDPA on a CPU makes float",
-)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's high-water mark of memory")
 def test_eight_thousand_tokens_train_in_memory_that_grows_with_their_number(long_folder, tmp_path):
     images = stored(tmp_path)

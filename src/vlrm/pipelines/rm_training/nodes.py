@@ -12,7 +12,8 @@ import pyarrow as pa
 from vlrm.critiques.sampling import sample_critiques
 from vlrm.critiques.templates import choose
 from vlrm.errors import UserError
-from vlrm.pipelines.settings import Critiques, Policy, image_store
+from vlrm.pipelines.opening import open_vlm
+from vlrm.pipelines.settings import Critiques, Policy
 from vlrm.policy.local import LocalWriter
 from vlrm.policy.protocol import row_seed
 from vlrm.progress import say
@@ -56,7 +57,7 @@ def learn_to_criticise(
     examples = critic_examples(targets)
     if not examples:
         return SavedCritic(None)
-    vlm = Vlm.load(policy.base, image_store(data))
+    vlm = open_vlm(policy, data)
     train_critic(
         vlm, examples, training, reward.lora_targets, row_seed("critic", seed, len(examples)),
         lambda step, steps, loss: say(f"critic step {step} of {steps}, loss {loss:.3f}"),
@@ -76,7 +77,7 @@ def criticise_on_policy(
     critic: Path, policy: Policy, critiques: Critiques, seed: int, data: str, *pairs: pa.Table
 ) -> pa.Table:
     """Critiques as they will be at scoring: by this round's critic, without evidence, unfiltered."""
-    vlm = Vlm.load(policy.base, image_store(data))
+    vlm = open_vlm(policy, data)
     load_critic(vlm, critic)
     rows = {}
     for row in (row for table in pairs for row in table.to_pylist()):
@@ -137,7 +138,7 @@ def _learn(
             "no pair was kept, so there is nothing to train on: loosen rule.alpha, or bring more prompts "
             "(world.prompts_per_round)"
         )
-    model = RewardModel.load(round_zero, Vlm.load(policy.base, image_store(data)))
+    model = RewardModel.load(round_zero, open_vlm(policy, data))
     logs: list[StepLog] = []
 
     def progress(log: StepLog) -> None:
