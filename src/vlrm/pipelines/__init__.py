@@ -40,6 +40,7 @@ def registered() -> dict[str, Pipeline]:
     from vlrm.pipelines.export.pipeline import create_pipeline as export
     from vlrm.pipelines.export_reward_model.pipeline import create_pipeline as export_model
     from vlrm.pipelines.iterate.pipeline import create_pipeline
+    from vlrm.pipelines.score.pipeline import create_pipeline as score
 
     loop = create_pipeline(_shape.rounds)
     number = min(_shape.newest or 1, _shape.rounds)
@@ -54,6 +55,7 @@ def registered() -> dict[str, Pipeline]:
         "estimate": estimate(),
         "export": export(_shape.newest),
         "export_model": export_model(_shape.newest),
+        "score": score(),
     }
     return {"__default__": loop, "iterate": loop, **others, **alone}
 

@@ -16,9 +16,10 @@ from vlrm import chat
 from vlrm.errors import UserError
 from vlrm.lineage.files import write_json
 from vlrm.progress import say
+from vlrm.reward.adapters import merge_adapter
 from vlrm.reward.check import check_classifier, check_merged
 from vlrm.reward.classifier import save_classifier
-from vlrm.reward.model import ADAPTER, RewardModel, Row, merge_adapter
+from vlrm.reward.model import ADAPTER, RewardModel, Row
 from vlrm.reward.scalar import Scalar, States, agreement, fit, group, split, states, yes_direction
 
 if TYPE_CHECKING:
