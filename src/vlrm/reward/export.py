@@ -16,7 +16,7 @@ from vlrm import chat
 from vlrm.errors import UserError
 from vlrm.lineage.files import write_json
 from vlrm.progress import say
-from vlrm.reward.adapters import merge_adapter
+from vlrm.reward.adapters import merge_adapter, softcap
 from vlrm.reward.check import check_classifier, check_merged
 from vlrm.reward.classifier import save_classifier
 from vlrm.reward.model import ADAPTER, RewardModel, Row
@@ -78,10 +78,14 @@ def export_model(
         held_out: rows to measure on; by default the rows of some of the images of ``rows``.
 
     Raises:
-        UserError: the model is not in float32, or the rows are about one image only.
+        UserError: the model is not in float32 or was trained in 4 bits, or the rows are about one image only.
     """
     settings = settings or ExportModel()
     vlm = model.vlm
+    if model.config.mode == "qlora":
+        raise UserError(
+            "an adapter trained on a base in 4 bits is not merged: it fits no other weights; use Scorer.load"
+        )
     if vlm.model.dtype is not torch.float32:
         raise UserError(f"an adapter is merged in float32, and the model is loaded as {vlm.model.dtype}: load it so")
     fitted, held = (list(rows), list(held_out)) if held_out else split(rows, settings.held_out)
@@ -133,7 +137,7 @@ def fold(model: RewardModel) -> None:
         # Loading an adapter leaves the renaming of *its* file here, and save_pretrained would undo it on all weights.
         backbone.__dict__.pop("_weight_conversions", None)
     # What is exported is the reward of a response alone: critiques are written by a critic on the base model.
-    model.config = model.config.model_copy(update={"adapter": False, "critiques": 0})
+    model.config = model.config.model_copy(update={"adapter": False, "critiques": 0, "mode": "lora"})
 
 
 def _about(model: RewardModel, settings: ExportModel) -> dict[str, Any]:
@@ -146,7 +150,9 @@ def _about(model: RewardModel, settings: ExportModel) -> dict[str, Any]:
         "yes_token": model.yes_no[0],
         "no_token": model.yes_no[1],
         "verification_question": chat.VERIFY[config.verify_form],
+        "logit_softcap": softcap(model.backbone.config),
         "temperature": config.temperature,
+        "max_pixels": model.vlm.max_pixels,
         "text_only": config.text_only,
         "made_from": config.base,
         "dtype": settings.dtype,

@@ -35,8 +35,9 @@ class ExportedModel:
 
     def save(self, path: Path) -> None:
         copied = self.source / "base"
-        base = copied if copied.exists() else RewardModel.read_config(self.source).base
-        model = RewardModel.load(self.source, Vlm.load(base, self.images))
+        config = RewardModel.read_config(self.source)
+        base = copied if copied.exists() else config.base
+        model = RewardModel.load(self.source, Vlm.load(base, self.images, max_pixels=config.max_pixels))
         about = export_model(model, self.rows, path, self.settings, self.held_out)
         console = Console(highlight=False, soft_wrap=True)
         for line in told(about):
