@@ -189,6 +189,31 @@ def test_the_embedded_tower_is_named_as_what_transformers_lacks(tiny, tmp_path):
         export_model(model, rows_about(tiny[1][:1]), tmp_path)
 
 
+def test_a_fully_trained_model_is_exported_and_one_on_four_bits_refused(tiny, tiny_folder, tmp_path):
+    vlm, rows = tiny[0], rows_about(tiny[1])
+    config = ModelConfig(
+        base=str(tiny_folder), likelihood_scale=2, yes_scale=0.5, verify_form=0, readout="likelihood", mode="full"
+    )
+    model = RewardModel(vlm, config).eval()
+    untrained = score(model, rows)
+    with torch.no_grad():
+        for layer in model.backbone.get_decoder().layers:
+            layer.mlp.down_proj.weight.mul_(1.5)
+    model.save(tmp_path / "saved")
+    before = score(model, rows)
+    assert np.abs(before - untrained).max() > 1e-3
+    again = RewardModel.load(tmp_path / "saved", Vlm.load(tiny_folder, tmp_path))
+    again.vlm._held |= vlm._held
+    about = export_model(again, rows, tmp_path / "export")
+    assert about["checked"]["merged_max_error"] < EXACT
+    scorer = Scorer.load(tmp_path / "export")
+    given = [(vlm.open(row.image), row.question, row.response) for row in rows]
+    np.testing.assert_allclose(scorer.rewards(given), before, atol=EXACT)
+    model.config = config.model_copy(update={"mode": "qlora"})
+    with pytest.raises(UserError, match="4 bits"):
+        export_model(model, rows, tmp_path / "no")
+
+
 def test_files_that_are_not_the_model_are_refused(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr("vlrm.reward.export.check_merged", lambda *_: math.nan)
     with pytest.raises(RuntimeError, match="merged_max_error is nan"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -39,12 +40,18 @@ def block(beginning: str) -> str:
     return found[0]
 
 
-@pytest.fixture(scope="module", params=["tiny", "llava", "qwen2_5_vl"])
+@pytest.fixture(scope="module", params=["tiny", "llava", "qwen2_5_vl", "softcapped"])
 def made(request, tiny_folder, tmp_path_factory):
     """A reward model that was trained, saved, loaded, scored with and exported."""
     root = tmp_path_factory.mktemp(request.param)
     kind = request.param
-    checkpoint = tiny_folder if kind == "tiny" else family_models.write(kind, root / "checkpoint")
+    named = "gemma3" if kind == "softcapped" else kind
+    checkpoint = tiny_folder if kind == "tiny" else family_models.write(named, root / "checkpoint")
+    if kind == "softcapped":
+        file = checkpoint / "config.json"
+        text = json.loads(file.read_text())
+        text["text_config"]["final_logit_softcapping"] = 0.5
+        file.write_text(json.dumps(text))
     config = ModelConfig(base=str(checkpoint), likelihood_scale=1.5, yes_scale=0.5, verify_form=2, readout="likelihood")
     model = RewardModel(Vlm.load(checkpoint, root), config)
     pictures = [Image.effect_noise((64, 48), 90).convert("RGB"), Image.effect_noise((50, 60), 50).convert("RGB")]
