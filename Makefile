@@ -18,11 +18,11 @@ export YOLO_AUTOINSTALL := false
 export PYTHONUNBUFFERED := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install iterate photos ablate bench test format lock viz mlflow embedded clean
+.PHONY: help install iterate photos ablate bench gpu-check test format lock viz mlflow embedded clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 install: $(STAMP)  ## the environment only
 
@@ -49,6 +49,9 @@ bench: $(STAMP)  ## the reward model's speed; the loop on five seeds and the abl
 	-$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock -e ".[bench]"  # without: no TRL figure
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/loop.py --jobs 2 $(ARGS)
+
+gpu-check: $(STAMP)  ## first on a GPU: is everything equal there, and how fast (ARGS=--allow-cpu without one)
+	$(BIN)/python benchmarks/gpu_check.py $(ARGS)
 
 test: $(STAMP)  ## lint, types, layers, tests
 	$(BIN)/ruff check .

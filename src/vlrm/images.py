@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import os
 import warnings
 from pathlib import Path
@@ -159,3 +160,15 @@ def open_stored(reference: str, images: Path) -> Image.Image:
 def blank(image: Image.Image) -> Image.Image:
     """An image of the same size in one colour, the mean."""
     return Image.new("RGB", image.size, image.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0)))
+
+
+def within(image: Image.Image, max_pixels: int) -> Image.Image:
+    """The image in its proportions with at most ``max_pixels`` pixels."""
+    width, height = image.size
+    if width * height <= max_pixels:
+        return image
+    scale = math.sqrt(max_pixels / (width * height))
+    width, height = max(1, int(width * scale)), max(1, int(height * scale))
+    width = min(width, max_pixels)  # a very long, thin one
+    height = min(height, max_pixels // width)
+    return image.resize((width, height), Image.Resampling.LANCZOS)

@@ -16,7 +16,7 @@ from transformers.utils.logging import disable_progress_bar
 from vlrm.embedded import tower as _embedded_tower  # noqa: F401  (registers the embedded tower with transformers)
 from vlrm.errors import UserError
 from vlrm.families import family_of
-from vlrm.images import BLANK, blank, open_stored
+from vlrm.images import BLANK, blank, open_stored, within
 from vlrm.seen import Seen, SeenImages, fingerprint
 
 if TYPE_CHECKING:
@@ -51,10 +51,13 @@ def token_counter(base: str | Path) -> Callable[[Sequence[str]], list[int]] | No
 class Vlm:
     """A vision-language model with its processor; an image is looked at once and its features kept."""
 
-    def __init__(self, model: Any, processor: Any, images: Path, features: Path | None = None) -> None:
+    def __init__(
+        self, model: Any, processor: Any, images: Path, features: Path | None = None, max_pixels: int | None = None
+    ) -> None:
         self.model = model
         self.processor = processor
         self.images = images
+        self.max_pixels = max_pixels
         self.family = family_of(model.config, model.config.name_or_path)
         self.tokenizer = processor.tokenizer
         self.tokenizer.padding_side = "left"
@@ -66,8 +69,18 @@ class Vlm:
         self._placeholder: str = processor.image_token
 
     @staticmethod
-    def load(folder: str | Path, images: Path, dtype: torch.dtype = torch.float32, features: Path | None = None) -> Vlm:
+    def load(
+        folder: str | Path,
+        images: Path,
+        dtype: torch.dtype = torch.float32,
+        features: Path | None = None,
+        *,
+        device: torch.device | str = "cpu",
+        max_pixels: int | None = None,
+    ) -> Vlm:
         """Load a model folder or hub name; ``images`` is the image store, ``features`` where to keep image features.
+
+        Images of more than ``max_pixels`` are scaled down before the processor sees them.
 
         Raises:
             UserError: there is no model, or none of a known family, or it has no chat template.
@@ -76,7 +89,7 @@ class Vlm:
         try:
             family_of(AutoConfig.from_pretrained(str(folder)), folder)  # before any weight is read
             processor = AutoProcessor.from_pretrained(str(folder))
-            model = AutoModelForImageTextToText.from_pretrained(str(folder), dtype=dtype)
+            model = AutoModelForImageTextToText.from_pretrained(str(folder), dtype=dtype, device_map=_place(device))
         except (OSError, ValueError, KeyError) as error:
             reason = str(error).splitlines()[0][:160]
             raise UserError(
@@ -86,7 +99,7 @@ class Vlm:
         if getattr(processor, "chat_template", None) is None:
             raise UserError(f"the model in {folder} has no chat template; give base= an instruction-tuned model")
         model.eval()
-        return Vlm(model, processor, images, features)
+        return Vlm(model, processor, images, features, max_pixels)
 
     @cached_property
     def seen(self) -> SeenImages:
@@ -96,10 +109,12 @@ class Vlm:
         decoder = self.model.get_decoder()
         tower = (child for child in self.model.model.children() if child is not decoder)
         how = self.processor.image_processor.to_json_string()
-        return SeenImages(self._features, fingerprint(tower, how, str(self.model.dtype)))
+        budget = () if self.max_pixels is None else (f"at most {self.max_pixels} pixels",)
+        return SeenImages(self._features, fingerprint(tower, how, str(self.model.dtype), *budget))
 
     def hold(self, image: Image.Image) -> str:
         """A reference for an image that is in no store, good until it is released."""
+        image = self._within(image)
         reference = f"held:{hashlib.sha256(f'{image.size}'.encode() + image.tobytes()).hexdigest()}"
         self._held[reference] = image
         return reference
@@ -109,12 +124,15 @@ class Vlm:
         self._held.pop(reference or "", None)
 
     def open(self, reference: str) -> Image.Image:
-        """The image behind a reference; a blank one has the same size and mean colour."""
+        """The image behind a reference, within the pixel budget; a blank one has the same size and mean colour."""
         if reference.startswith(BLANK):
             return blank(self.open(reference[len(BLANK) :]))
         if reference in self._held:
             return self._held[reference]
-        return open_stored(reference, self.images)
+        return self._within(open_stored(reference, self.images))
+
+    def _within(self, image: Image.Image) -> Image.Image:
+        return image if self.max_pixels is None else within(image, self.max_pixels)
 
     def text(self, messages: Messages, *, reply: bool) -> str:
         """The conversation as text; with ``reply`` it ends where the assistant's next turn begins.
@@ -151,18 +169,27 @@ class Vlm:
         missing = [reference for reference in named if found[reference] is None]
         for start in range(0, len(missing), LOOK):
             part = missing[start : start + LOOK]
-            for reference, seen in zip(part, self._look([self.open(r) for r in part]), strict=True):
+            for reference, seen in zip(part, self._look(part), strict=True):
                 found[reference] = seen
                 self.seen.put(reference, seen)
         return [None if reference is None else found[reference] for reference in references]
 
-    def _look(self, images: Sequence[Image.Image]) -> list[Seen]:
-        shown = [
-            self.processor(
+    def _show(self, reference: str) -> Any:
+        """What the processor makes of an image."""
+        image = self.open(reference)
+        try:
+            return self.processor(
                 text=[self._placeholder], images=[[image]], return_tensors="pt", return_text_replacement_offsets=True
             )
-            for image in images
-        ]
+        except (ValueError, ZeroDivisionError) as error:
+            budget = "no pixel budget" if self.max_pixels is None else f"a budget of {self.max_pixels} pixels"
+            raise UserError(
+                f"the base model's processor refuses image {reference} of {image.width} x {image.height} pixels, under "
+                f"{budget} ({str(error).splitlines()[0][:160]}); raise max_pixels, or leave the image out"
+            ) from error
+
+    def _look(self, references: Sequence[str]) -> list[Seen]:
+        shown = [self._show(reference) for reference in references]
         parts = [{name: one[name] for name in self.family.pixels if name in one} for one in shown]
         alike = len({tuple(value.shape[1:] for value in part.values()) for part in parts}) == 1
         whole = {name: torch.cat([part[name] for part in parts]) for name in parts[0]} if alike else None
@@ -173,7 +200,11 @@ class Vlm:
         return seen
 
     def _features_of(self, shown: Sequence[Any], pixels: dict[str, Tensor]) -> list[Seen]:
-        out = self.model.get_image_features(**{k: v.to(self.model.device) for k, v in pixels.items()}, return_dict=True)
+        given = {
+            name: value.to(self.model.device, self.model.dtype if value.is_floating_point() else None)
+            for name, value in pixels.items()
+        }
+        out = self.model.get_image_features(**given, return_dict=True)
         texts = ["".join(o["replacement"] for o in one["text_replacement_offsets"][0]) for one in shown]
         tokens = [int((one["input_ids"] == self.image_token_id).sum()) for one in shown]
         flat = _flat(out.pooler_output).split(tokens)
@@ -182,8 +213,8 @@ class Vlm:
         return [
             Seen(
                 texts[i],
-                flat[i].clone(),
-                tuple(layer[i].clone() for layer in deep),
+                flat[i].to("cpu", copy=True),  # a GPU's memory is for weights and activations
+                tuple(layer[i].to("cpu", copy=True) for layer in deep),
                 tuple(grids[i].tolist()) if grids is not None else None,
             )
             for i in range(len(shown))
@@ -194,10 +225,11 @@ class Vlm:
         there = [one for one in seen if one is not None]
         if not there:
             return {}
-        features = [one.features for one in there]
+        device = self.model.device
+        features = [one.features.to(device) for one in there]
         output = BaseModelOutputWithPooling(pooler_output=features if self.family.listed else torch.cat(features))
         if there[0].deep:
-            output.deepstack_features = [[one.deep[i] for one in there] for i in range(len(there[0].deep))]
+            output.deepstack_features = [[one.deep[i].to(device) for one in there] for i in range(len(there[0].deep))]
         return {"mm_encoder_outputs": {"image": output}}
 
     def positions(self, ids: list[int], seen: Seen | None) -> Tensor:
@@ -229,6 +261,12 @@ class Vlm:
             inputs["image_grid_thw"] = torch.tensor(grids)
         device = self.model.device
         return {name: value.to(device) for name, value in inputs.items()} | self.vision(seen)
+
+
+def _place(device: torch.device | str) -> dict[str, torch.device] | None:
+    """Where weights are read to; None is transformers' own way on a CPU."""
+    place = torch.device(device)
+    return None if place.type == "cpu" else {"": place}
 
 
 def _flat(features: Any) -> Tensor:

@@ -5,6 +5,7 @@ import torch
 
 from vlrm_kernels.lm_head import logprob_margin_loss, sequence_logprob, token_logprob
 from vlrm_kernels.lm_head.benchmark import Setting, peak_bytes, ways
+from vlrm_kernels.lm_head.chunked import default_chunk
 from vlrm_kernels.lm_head.reference import naive
 from vlrm_kernels.pair_margin import pair_margin
 
@@ -147,6 +148,11 @@ def test_autocast_casts_as_it_does_a_linear_layer():
         assert gradient.dtype == torch.float32
 
 
+@pytest.mark.parametrize(("tokens", "chunk"), [(1, 128), (1536, 128), (3071, 128), (3072, 256), (100000, 512)])
+def test_more_tokens_a_chunk_where_that_is_little_of_all(tokens, chunk):
+    assert default_chunk(torch.empty(tokens, 1)) == chunk
+
+
 def test_no_token_at_all():
     hidden, weight, _, targets, owner = problem()
     assert sequence_logprob(hidden[:0], weight, targets[:0], owner[:0], 3, mean=True).tolist() == [0, 0, 0]
@@ -186,7 +192,7 @@ def test_peak_memory_against_the_naive_form():
 
 def test_peak_memory_does_not_grow_with_the_sequences():
     short, long = (
-        peak_bytes(ways(Setting(tokens=n, words=8000, width=16, pairs=2), "cpu")["one pass, frozen"])
+        peak_bytes(ways(Setting(tokens=n, words=8000, width=16, pairs=2), "cpu", chunk=128)["one pass, frozen"])
         for n in (512, 4096)
     )
     logits = (4096 - 512) * 8000 * 4

@@ -50,7 +50,7 @@ from transformers import (
 from vlrm import chat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 TEXTS = [
@@ -84,15 +84,15 @@ def template(start: str, end: str, image: str) -> str:
     )  # fmt: skip
 
 
-def raw_tokenizer(special: tuple[str, ...]) -> Tokenizer:
+def raw_tokenizer(special: tuple[str, ...], texts: Sequence[str] = TEXTS, size: int = 400) -> Tokenizer:
     raw = Tokenizer(models.BPE())
     raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     raw.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     raw.train_from_iterator(
-        TEXTS * 4,
+        [*texts] * 4,
         trainers.BpeTrainer(
-            vocab_size=400, special_tokens=list(special), initial_alphabet=alphabet, show_progress=False
+            vocab_size=size, special_tokens=list(special), initial_alphabet=alphabet, show_progress=False
         ),
     )
     return raw
@@ -106,8 +106,8 @@ def fast_tokenizer(special: tuple[str, ...], **named: str) -> PreTrainedTokenize
     )  # fmt: skip
 
 
-def qwen_tokenizer() -> Qwen2Tokenizer:
-    raw = raw_tokenizer(QWEN)
+def qwen_tokenizer(texts: Sequence[str] = TEXTS, size: int = 400) -> Qwen2Tokenizer:
+    raw = raw_tokenizer(QWEN, texts, size)
     found = json.loads(raw.to_str())["model"]
     return Qwen2Tokenizer(
         vocab=found["vocab"], merges=[tuple(pair) for pair in found["merges"]], pad_token=QWEN[0], eos_token=QWEN[2],
@@ -115,8 +115,8 @@ def qwen_tokenizer() -> Qwen2Tokenizer:
     )  # fmt: skip
 
 
-def qwen(kind: str) -> tuple[Any, Any]:
-    tokenizer = qwen_tokenizer()
+def qwen(kind: str, texts: Sequence[str] = TEXTS, size: int = 400) -> tuple[Any, Any]:
+    tokenizer = qwen_tokenizer(texts, size)
     ids = {
         name: tokenizer.convert_tokens_to_ids(token)
         for name, token in zip(

@@ -47,7 +47,7 @@ GPU = Setting(tokens=4096, words=152064, width=3584, pairs=4)
 """Qwen2.5-VL-7B's head."""
 
 
-def ways(setting: Setting, device: str) -> dict[str, Callable[[], Any]]:
+def ways(setting: Setting, device: str, chunk: int | None = None) -> dict[str, Callable[[], Any]]:
     """Loss and gradients each way; scoring without gradients. float32 on a CPU, else bf16."""
     dtype = torch.float32 if device == "cpu" else torch.bfloat16
     torch.manual_seed(0)
@@ -73,13 +73,13 @@ def ways(setting: Setting, device: str) -> dict[str, Callable[[], Any]]:
         return by_sequence(naive(hidden, head, targets, None, 0.0), owner, sequences, mean=True)
 
     def fused(head: Tensor) -> Tensor:
-        return sequence_logprob(hidden, head, targets, owner, sequences, mean=True)
+        return sequence_logprob(hidden, head, targets, owner, sequences, mean=True, chunk=chunk)
 
     def margins(rewards: Tensor) -> Tensor:
         return pair_margin(rewards[::2], rewards[1::2], weight, margin).loss
 
     def pairs(head: Tensor) -> Tensor:
-        return logprob_margin_loss(hidden, head, targets, owner, weight, margin).loss
+        return logprob_margin_loss(hidden, head, targets, owner, weight, margin, chunk=chunk).loss
 
     made: dict[str, Callable[[], Any]] = {
         "naive, frozen": step(lambda: margins(by_hand(frozen))),
@@ -133,15 +133,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5, help="rounds through all ways, of which the median counts")
     parser.add_argument("--width", type=int, help="width of the hidden states instead of the setting's")
+    parser.add_argument("--chunk", type=int, help="tokens a chunk instead of the default")
     args = parser.parse_args()
     setting = GPU if measuring.device() == "cuda" else CPU
     if args.width:
         setting = Setting(setting.tokens, setting.words, args.width, setting.pairs)
-    rows = measuring.measured(ways(setting, measuring.device()), args.repeats)
+    rows = measuring.measured(ways(setting, measuring.device(), args.chunk), args.repeats)
     costs = {c.name: c for c in cost.costs(setting.tokens, setting.words, setting.width, setting.pairs)}
     print(measuring.table(rows, costs if measuring.device() == "cuda" else None))
-    result = {"setting": asdict(setting), "repeats": args.repeats, "rows": rows, "ratios": ratios(rows)}
-    name = "lm_head" if not args.width else f"lm_head_{args.width}"
+    result = {
+        "setting": asdict(setting),
+        "chunk": args.chunk,
+        "repeats": args.repeats,
+        "rows": rows,
+        "ratios": ratios(rows),
+    }
+    changed = [f"{k}{v}" for k, v in (("width", args.width), ("chunk", args.chunk)) if v]
+    name = "_".join(["lm_head", *changed])
     print(f"\nwritten to {measuring.write(name, result | measuring.where())}")
     print(json.dumps(result["ratios"]))
 

@@ -28,8 +28,12 @@ ALIGN = 64
 
 
 def default_chunk(hidden: Tensor) -> int:
-    """Tokens a chunk: on a GPU as many as keep products limited by arithmetic although each chunk reads the head."""
-    return 1024 if hidden.is_cuda else 128
+    """Tokens a chunk: 1,024 on a GPU, else a twelfth of all, in whole 128, from 128 to 512.
+
+    On a GPU that many keep products limited by arithmetic although each chunk reads the head. On a CPU a product of
+    more rows runs faster, and a twelfth of the tokens holds a thirty-sixth of what the naive form does.
+    """
+    return 1024 if hidden.is_cuda else min(512, max(128, hidden.shape[0] // 12 // 128 * 128))
 
 
 def default_keep(hidden: Tensor) -> int:

@@ -27,7 +27,7 @@ def hidden_states(model: RewardModel, rows: Sequence[Row], progress: Callable[[i
     seen: list[np.ndarray] = []
 
     def keep(_: object, inputs: tuple[Tensor]) -> None:
-        seen.append(inputs[0].detach().double().numpy())
+        seen.append(inputs[0].detach().cpu().double().numpy())
 
     # Scoring sorts rows by length, and its sort is stable: rows that come sorted are read in the order they come.
     lengths = [len(r.question) + len(r.response) + len(r.critique or "") for r in rows]

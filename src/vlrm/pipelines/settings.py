@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from vlrm.claims.likelihoods import SHRINK
 from vlrm.claims.reliability import CERTAIN
 from vlrm.critiques.templates import AUTO, TEMPLATES
+from vlrm.devices import DEVICE, Precision
 from vlrm.policy.candidates import Distinct
 from vlrm.policy.endpoint_settings import Endpoint
 from vlrm.policy.protocol import Sampling
@@ -57,6 +59,16 @@ class Policy(BaseModel):
     distinct: Distinct = Distinct()
     # Left out of a round's key while there is none: rounds from before it stay what they are.
     endpoint: Endpoint | None = Field(None, exclude_if=lambda endpoint: endpoint is None)
+    dtype: Precision | Literal["auto"] = Field("float32", exclude_if=lambda dtype: dtype == "float32")
+    """Of the base model's weights; ``auto`` is bfloat16 on a GPU that computes in it, else float32."""
+    max_pixels: int | None = Field(None, ge=1, exclude_if=lambda pixels: pixels is None)
+    """Larger images are scaled down before ``base`` sees them, in sampling, training and scoring; saved with it."""
+
+    # These say how, not what: with another value a finished round stays finished.
+    device: str = Field("cpu", pattern=f"^({DEVICE})$", exclude=True)
+    """``cpu``, ``cuda``, ``cuda:N``, or ``auto``: the first GPU where there is one."""
+    features: bool = Field(False, exclude=True)
+    """Keep what the vision tower makes of each image in ``cache/features`` of the data folder, by content."""
 
 
 class Critiques(BaseModel):

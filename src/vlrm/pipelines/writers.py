@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vlrm.pipelines.opening import open_vlm
 from vlrm.pipelines.settings import Policy, image_store
 from vlrm.policy.endpoint import EndpointWriter
 from vlrm.policy.local import LocalWriter
@@ -16,7 +17,7 @@ def open_writer(policy: Policy, data: str, vlm: Vlm | None = None, critic: Path 
     """The endpoint when there is one, else ``vlm`` or the base model, with the critic's adapter if one is given."""
     if policy.endpoint is not None:
         return EndpointWriter(policy.endpoint, image_store(data), Path(data) / "cache" / "endpoint")
-    local = vlm if vlm is not None else Vlm.load(policy.base, image_store(data))
+    local = vlm if vlm is not None else open_vlm(policy, data)
     if critic is not None:
         load_critic(local, critic)
     return LocalWriter(local)

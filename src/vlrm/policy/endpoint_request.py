@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
-import math
 import re
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
-
-from vlrm.images import BLANK, open_stored, relative_path
+from vlrm.images import BLANK, open_stored, relative_path, within
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,18 +58,6 @@ class ImageUrls:
         else:
             image.save(buffer, "PNG", compress_level=1)
         return f"data:image/{'jpeg' if lossy else 'png'};base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def within(image: Image.Image, max_pixels: int) -> Image.Image:
-    """The image in its proportions with at most ``max_pixels`` pixels."""
-    width, height = image.size
-    if width * height <= max_pixels:
-        return image
-    scale = math.sqrt(max_pixels / (width * height))
-    width, height = max(1, int(width * scale)), max(1, int(height * scale))
-    width = min(width, max_pixels)  # a very long, thin one
-    height = min(height, max_pixels // width)
-    return image.resize((width, height), Image.Resampling.LANCZOS)
 
 
 def messages(conversation: Messages, image_url: str, instructions: str) -> list[dict[str, Any]]:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from peft import LoraConfig
+from peft.tuners.tuners_utils import cast_adapter_dtype
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from vlrm.critiques import templates
-from vlrm.reward.model import language_modules, merge_adapter, softcap
+from vlrm.reward.adapters import language_modules, load_adapter, softcap
 from vlrm.reward.schedule import warm_cosine
 from vlrm_kernels.lm_head import token_logprob
 
@@ -87,6 +88,7 @@ def train_critic(
         target_modules=language_modules(vlm.model, targets),
     )
     vlm.model.add_adapter(config, ADAPTER)
+    cast_adapter_dtype(vlm.model, ADAPTER)  # to float32: in bfloat16 a small step is rounded away
     parameters = [p for n, p in vlm.model.named_parameters() if "lora_" in n]
     steps = max(1, math.ceil(settings.epochs * len(examples) / settings.rows_per_step))
     optimizer = torch.optim.AdamW(parameters, lr=settings.rate, weight_decay=0.0)
@@ -113,5 +115,4 @@ def save_critic(vlm: Vlm, folder: Path) -> None:
 def load_critic(vlm: Vlm, folder: Path) -> None:
     """Put a trained critic on a freshly loaded base model; a folder without an adapter is the base itself."""
     if (folder / "adapter_config.json").exists():
-        vlm.model.load_adapter(str(folder), ADAPTER)
-        merge_adapter(vlm.model, ADAPTER)
+        load_adapter(vlm.model, folder, ADAPTER)

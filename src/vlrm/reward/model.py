@@ -5,19 +5,21 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from peft import LoraConfig
-from peft.tuners.lora import LoraLayer
-from pydantic import BaseModel, ConfigDict
+from peft.tuners.tuners_utils import cast_adapter_dtype
+from pydantic import BaseModel, ConfigDict, Field
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from vlrm import chat
+from vlrm.devices import Precision
 from vlrm.errors import UserError
 from vlrm.families import Layout, best_layout
 from vlrm.images import BLANK
+from vlrm.reward.adapters import language_modules, load_adapter, softcap
 from vlrm.reward.attention import SEGMENTS
 from vlrm.reward.layout import Batch, Branch, Tree, lay
 from vlrm_kernels.lm_head import sequence_logprob
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 ADAPTER = "reward"
+LANGUAGE = "language.safetensors"
+Mode = Literal["lora", "qlora", "full"]
 
 
 class ModelConfig(BaseModel):
@@ -50,6 +54,12 @@ class ModelConfig(BaseModel):
     adapter: bool = False
     text_only: bool = False
     """Trained and read without the image's content (every image blank): the text-only floor."""
+    dtype: Precision = Field(default="float32", exclude_if=lambda dtype: dtype == "float32")
+    """Of the base's weights when it was trained; head and scales are float32 always."""
+    max_pixels: int | None = Field(default=None, exclude_if=lambda pixels: pixels is None)
+    """Larger images are scaled down before the base sees them."""
+    mode: Mode = Field(default="lora", exclude_if=lambda mode: mode == "lora")
+    """What was trained: an adapter, one on the base in 4 bits, or the whole language side."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +92,7 @@ class Head(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def forward(self, hidden_BD: Tensor) -> Tensor:
+        hidden_BD = hidden_BD.to(self.first.weight.dtype)
         return self.last(torch.nn.functional.silu(self.first(hidden_BD)))[:, 0]
 
 
@@ -102,9 +113,10 @@ class RewardModel(nn.Module):
         self.vlm = vlm
         self.config = config
         self.backbone = vlm.model
-        self.head = Head(vlm.model.config.get_text_config().hidden_size)
-        self.likelihood_scale = nn.Parameter(torch.tensor(config.likelihood_scale))
-        self.yes_scale = nn.Parameter(torch.tensor(config.yes_scale))
+        device = vlm.model.device
+        self.head = Head(vlm.model.config.get_text_config().hidden_size).to(device)
+        self.likelihood_scale = nn.Parameter(torch.tensor(config.likelihood_scale, device=device))
+        self.yes_scale = nn.Parameter(torch.tensor(config.yes_scale, device=device))
         self.layout, why = best_layout(vlm.model.config)
         if why:
             _said(vlm.model.config.model_type, self.layout, why)
@@ -120,6 +132,7 @@ class RewardModel(nn.Module):
             LoraConfig(r=rank, lora_alpha=alpha, target_modules=language_modules(self.backbone, targets)),
             ADAPTER,
         )
+        cast_adapter_dtype(self.backbone, ADAPTER)  # to float32: in bfloat16 a small step is rounded away
         self.config = self.config.model_copy(update={"adapter": True})
 
     def terms(self, rows: Sequence[Row], *, form: int | None = None) -> Terms:
@@ -198,14 +211,18 @@ class RewardModel(nn.Module):
 
     def _yes_odds(self, last_BD: Tensor) -> Tensor:
         weight = self.backbone.lm_head.weight
-        return last_BD @ (weight[self.yes_no[0]] - weight[self.yes_no[1]])
+        # In float32: the difference of two rows of a bfloat16 head is mostly rounding.
+        return last_BD.float() @ (weight[self.yes_no[0]].float() - weight[self.yes_no[1]].float())
 
     def save(self, folder: Path) -> None:
         """Write adapter, head and configuration as safetensors and JSON; the base model is named, not copied."""
         folder.mkdir(parents=True, exist_ok=True)
         config = self.config.model_copy(
-            update={"likelihood_scale": self.likelihood_scale.item(), "yes_scale": self.yes_scale.item()}
-        )
+            update={
+                "likelihood_scale": self.likelihood_scale.item(), "yes_scale": self.yes_scale.item(),
+                "dtype": str(self.backbone.dtype).removeprefix("torch."), "max_pixels": self.vlm.max_pixels,
+            }
+        )  # fmt: skip
         (folder / "reward.json").write_text(config.model_dump_json(indent=2) + "\n")
         save_file(
             {k: v.detach().contiguous() for k, v in self.head.state_dict().items()},
@@ -214,6 +231,14 @@ class RewardModel(nn.Module):
         if self.config.adapter:
             self.backbone.set_adapter(ADAPTER)
             self.backbone.save_pretrained(str(folder / "adapter"))
+        if self.config.mode == "full":
+            save_file({name: p.detach().contiguous() for name, p in self._language().items()}, folder / LANGUAGE)
+
+    def _language(self) -> dict[str, Tensor]:
+        """The weights of the language side by name, tied ones once."""
+        sides = (self.backbone.get_decoder(), self.backbone.lm_head)
+        inside = {id(p) for side in sides for p in side.parameters()}
+        return {name: p for name, p in self.backbone.named_parameters() if id(p) in inside}
 
     @staticmethod
     def read_config(folder: Path) -> ModelConfig:
@@ -225,42 +250,31 @@ class RewardModel(nn.Module):
 
     @staticmethod
     def load(folder: Path, vlm: Vlm) -> RewardModel:
-        """Rebuild on a freshly loaded base model."""
+        """Rebuild on a freshly loaded base model; :class:`UserError` where that one has another pixel budget."""
         config = RewardModel.read_config(folder)
+        if config.max_pixels != vlm.max_pixels:
+            raise UserError(
+                f"the reward model in {folder} was trained with max_pixels={config.max_pixels}, its base model is open "
+                f"with max_pixels={vlm.max_pixels}: give Vlm.load the same budget, or use Scorer.load"
+            )
+        if config.mode == "qlora":
+            from vlrm.reward.learning import quantise
+
+            quantise(vlm.model)
         if config.adapter:
-            vlm.model.load_adapter(str(folder / "adapter"), ADAPTER)
-            merge_adapter(vlm.model, ADAPTER)
+            load_adapter(vlm.model, folder / "adapter", ADAPTER)
         model = RewardModel(vlm, config)
         model.head.load_state_dict(load_file(folder / "head.safetensors"))
+        if config.mode == "full":
+            trained = load_file(folder / LANGUAGE)
+            if trained.keys() != model._language().keys():
+                raise UserError(f"{folder / LANGUAGE} is of another architecture than {config.base}: give its own base")
+            model.backbone.load_state_dict(trained, strict=False)
         model.eval()
         return model
-
-
-def softcap(config: Any) -> float:
-    """The bound that some architectures put on their logits; 0 for none."""
-    return float(getattr(config.get_text_config(), "final_logit_softcapping", None) or 0)
-
-
-def merge_adapter(model: Any, name: str) -> None:
-    """Add a LoRA adapter into float32 weights for reading: the same numbers, without its extra products.
-
-    In other precisions the sum would be rounded, so that what is read were not what was trained: there it stays apart.
-    """
-    for module in model.modules():
-        if (
-            isinstance(module, LoraLayer)
-            and name in module.lora_A
-            and module.get_base_layer().weight.dtype is torch.float32
-        ):
-            module.merge(adapter_names=[name])
 
 
 @cache
 def _said(kind: str, layout: Layout, why: str) -> None:
     loud = logger.warning if layout is Layout.PADDED else logger.info
     loud("reward model of type %s: %s batches, since %s", kind, layout, why)
-
-
-def language_modules(model: Any, targets: Sequence[str]) -> str:
-    """A pattern that matches the named linear layers of the language side only: the tower stays as it is."""
-    return rf".*(language_model|text_model).*\.({'|'.join(targets)})"

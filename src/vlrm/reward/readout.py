@@ -54,8 +54,8 @@ def _terms(model: RewardModel, rows: Sequence[Row], batch: int = 64) -> tuple[np
     likelihood, yes = [], []
     for start in range(0, len(rows), batch):
         terms = model.terms(rows[start : start + batch])
-        likelihood.append(terms.likelihood.numpy())
-        yes.append(terms.yes.numpy())
+        likelihood.append(terms.likelihood.cpu().numpy())
+        yes.append(terms.yes.cpu().numpy())
     return np.concatenate(likelihood), np.concatenate(yes)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from PIL import Image
 
 from vlrm.critiques import grammar
 from vlrm.critiques.templates import choose
+from vlrm.devices import device_of, dtype_of
 from vlrm.errors import UserError
 from vlrm.images import open_image
 from vlrm.policy.local import generate
@@ -116,16 +118,28 @@ class Scorer:
         self.sampling = sampling
 
     @staticmethod
-    def load(folder: str | Path, images: Path | None = None, base: str | Path | None = None) -> Scorer:
-        """Load a saved reward model; ``base`` overrides where its base model lies (a registered copy carries one)."""
+    def load(
+        folder: str | Path, images: Path | None = None, base: str | Path | None = None, device: str | None = None
+    ) -> Scorer:
+        """Load a saved reward model in the precision and with the pixel budget it was trained with.
+
+        ``base`` overrides where its base model lies (a registered copy carries one); ``device`` is a name of
+        :func:`vlrm.devices.device_of`, by default the environment's ``VLRM_DEVICE`` or else ``auto``.
+        """
         folder = Path(folder)
         store = images or folder
         named = base or (folder / "base" if (folder / "base").exists() else None)
-        config_base = named or RewardModel.read_config(folder).base
-        model = RewardModel.load(folder, Vlm.load(config_base, store))
+        config = RewardModel.read_config(folder)
+        place = device_of(device or os.environ.get("VLRM_DEVICE", "auto"))
+
+        def opened() -> Vlm:
+            dtype = dtype_of(config.dtype, place)
+            return Vlm.load(named or config.base, store, dtype, device=place, max_pixels=config.max_pixels)
+
+        model = RewardModel.load(folder, opened())
         critic = None
         if model.config.critiques > 0:
-            critic = Vlm.load(config_base, store)
+            critic = opened()
             load_critic(critic, folder / CRITIC_FOLDER)
         return Scorer(model, critic, Sampling(max_new_tokens=96))
 

@@ -27,8 +27,9 @@ from vlrm.evaluation.labeller import exam_responses
 from vlrm.evaluation.outcomes import frame_of
 from vlrm.evaluation.sit import score_table, sit
 from vlrm.pipelines.evaluation.nodes import part
+from vlrm.pipelines.opening import open_vlm
 from vlrm.pipelines.rm_training.nodes import critic_examples
-from vlrm.pipelines.settings import Critiques, Policy, image_store
+from vlrm.pipelines.settings import Critiques, Policy
 from vlrm.policy.local import LocalWriter
 from vlrm.policy.protocol import row_seed
 from vlrm.progress import say
@@ -41,7 +42,6 @@ from vlrm.reward.rows import critique_texts, training_pairs
 from vlrm.reward.scoring import PAIR_TEXTS, pair_margins
 from vlrm.reward.train import RewardTraining, StepLog, train_reward_model
 from vlrm.schema import CLAIMS
-from vlrm.vlm import Vlm
 
 SIDES = ("chosen", "rejected")
 CERTAIN = 0.5
@@ -54,7 +54,7 @@ def named(node: Any, **fixed: Any) -> Any:
 
 
 def _margins(reward_model: Path, pairs: pa.Table, policy: Policy, data: str) -> dict[str, float]:
-    model = RewardModel.load(reward_model, Vlm.load(policy.base, image_store(data)))
+    model = RewardModel.load(reward_model, open_vlm(policy, data))
     return pair_margins(model, pairs.select(PAIR_TEXTS).to_pylist())
 
 
@@ -149,7 +149,7 @@ def criticise_rest(
     known = head_critiques.filter(pc.is_in(head_critiques["response_id"], pa.array(sorted(wanted), pa.string())))
     rest = [wanted[name] for name in wanted.keys() - set(known["response_id"].to_pylist())]
     rest.sort(key=lambda row: row["response_id"])
-    vlm = Vlm.load(policy.base, image_store(data))
+    vlm = open_vlm(policy, data)
     load_critic(vlm, critic)
     writer, template = LocalWriter(vlm), choose(critiques.template, vlm.model.config)
     fresh = sample_critiques(writer, rest, critiques.on_policy, critiques.sampling, seed, template)
@@ -191,7 +191,7 @@ def _learn(
             f"the ablation '{arm}' kept no pair, so there is nothing to train on: loosen rule.alpha, or bring more "
             "prompts (world.prompts_per_round)."
         )
-    model = RewardModel.load(round_zero, Vlm.load(policy.base, image_store(data)))
+    model = RewardModel.load(round_zero, open_vlm(policy, data))
     recipe.narrow(model)
 
     def progress(log: StepLog) -> None:
@@ -209,7 +209,7 @@ def sit_plainly(
     exam: pa.Table, reward_model: Path, policy: Policy, critiques: Critiques, seed: int, data: str
 ) -> pa.Table:
     """SCORES of the plain reading on both splits, and of the report's pairs with the image blank."""
-    model = RewardModel.load(reward_model, Vlm.load(policy.base, image_store(data)))
+    model = RewardModel.load(reward_model, open_vlm(policy, data))
     rows = []
     for view, items in _views(exam):
         rows += sit(model, model.vlm, items, view, 0, critiques.sampling, seed, say)
@@ -224,7 +224,7 @@ def _views(exam: pa.Table) -> list[tuple[str, list[dict[str, Any]]]]:
 
 def probe(exam: pa.Table, round_zero: Path, policy: Policy, data: str, *pairs: pa.Table) -> pa.Table:
     """SCORES of a linear probe of round 0's hidden states, fitted on the pairs the loop kept."""
-    model = RewardModel.load(round_zero, Vlm.load(policy.base, image_store(data)))
+    model = RewardModel.load(round_zero, open_vlm(policy, data))
 
     def states(items: list[dict[str, Any]], blank: bool = False) -> np.ndarray:
         prefix = "blank:" if blank else ""

@@ -22,6 +22,7 @@ from vlrm.experts.config import ExpertConfig, build_experts
 from vlrm.pipelines.critique_generation.nodes import criticise, edit, sample, verify, verify_edits
 from vlrm.pipelines.expert_annotation.nodes import annotate
 from vlrm.pipelines.groundwork.nodes import calibrate_experts, default_rule
+from vlrm.pipelines.opening import open_vlm
 from vlrm.pipelines.rejection_sampling.nodes import choose_critiques, offer, select
 from vlrm.pipelines.rm_training.nodes import SavedCritic, criticise_on_policy, learn_to_criticise, learn_to_reward
 from vlrm.pipelines.settings import Critiques, Policy, World, image_store
@@ -35,7 +36,6 @@ from vlrm.reward.train import RewardTraining
 from vlrm.schema import SCENES
 from vlrm.user_files import Row as UserRow
 from vlrm.user_files import ingest
-from vlrm.vlm import Vlm
 
 PROMPTS, LEAST = 16, 2
 """Prompts tried, and how few where the model is slow."""
@@ -90,7 +90,7 @@ class Sampler:
         laps = []
         for _ in range(2):
             with timed() as lap:
-                self.vlm = Vlm.load(self.loop.policy.base, image_store(self.data))
+                self.vlm = open_vlm(self.loop.policy, self.data)
             laps.append(lap)
         # the first also imports what is never imported again
         self.units["model loaded"] = Unit(seconds=[laps[1].seconds], cpu_seconds=laps[1].cpu)

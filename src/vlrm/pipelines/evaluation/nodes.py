@@ -18,12 +18,13 @@ from vlrm.evaluation.baselines import baseline_figures
 from vlrm.evaluation.metrics import choose_readout, evaluate
 from vlrm.evaluation.outcomes import Outcomes, credit
 from vlrm.evaluation.sit import Say, score_table, sit
-from vlrm.pipelines.settings import Critiques, Policy, image_store
+from vlrm.pipelines.opening import open_vlm
+from vlrm.pipelines.settings import Critiques, Policy
 from vlrm.progress import say
 from vlrm.prompts import scenes_by_image
 from vlrm.reward.critic import load_critic
 from vlrm.reward.model import RewardModel
-from vlrm.vlm import Vlm, token_counter
+from vlrm.vlm import token_counter
 
 CRITICISED = 160
 """Report pairs, beside the groups, read with critiques where the readout is plain; of a blind view always."""
@@ -44,8 +45,8 @@ def sit_exam(
 
     The readout is chosen on the gate first; the blank and swapped views are then read the same way.
     """
-    model = RewardModel.load(reward_model, Vlm.load(policy.base, image_store(data)))
-    speaker = Vlm.load(policy.base, image_store(data))
+    model = RewardModel.load(reward_model, open_vlm(policy, data))
+    speaker = open_vlm(policy, data)
     load_critic(speaker, critic)
     items = exam.to_pylist()
     gate = [item for item in items if item["split"] == "gate"]

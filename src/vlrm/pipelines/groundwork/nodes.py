@@ -22,6 +22,7 @@ from vlrm.evaluation.outcomes import frame_of
 from vlrm.experts.annotate import annotate_table
 from vlrm.experts.calibration import reliability_report
 from vlrm.experts.config import ExpertConfig, build_experts
+from vlrm.pipelines.opening import open_vlm
 from vlrm.pipelines.rm_training.nodes import SavedCritic
 from vlrm.pipelines.settings import Policy, World, image_store
 from vlrm.policy.protocol import row_seed
@@ -32,7 +33,6 @@ from vlrm.reward.model import RewardModel, Row
 from vlrm.reward.readout import zero_shot
 from vlrm.scenes.world import scenes
 from vlrm.schema import EXAM, SCENES, seen_objects
-from vlrm.vlm import Vlm
 
 CALIBRATION_SEED = 9_001
 """The scenes that calibrate the embedded experts are the same for every seed: they belong to the weights."""
@@ -141,7 +141,7 @@ def note_experts(exam: pa.Table, evidence: pa.Table, reliability: dict[str, Any]
 
 def choose_readout(exam: pa.Table, policy: Policy, data: str) -> tuple[RewardModel, dict[str, float], SavedCritic]:
     """Round 0: the base model's best zero-shot readout on the gate split, with the base itself as critic."""
-    vlm = Vlm.load(policy.base, image_store(data))
+    vlm = open_vlm(policy, data)
     gate = [row for row in exam.to_pylist() if row["split"] == "gate"]
     pairs = [
         (

@@ -10,14 +10,14 @@ import pyarrow as pa
 
 from vlrm.evaluation.best_of_n import best_of_n
 from vlrm.evaluation.judged import truth_counts
-from vlrm.pipelines.settings import BestOf, Policy, image_store
+from vlrm.pipelines.opening import open_vlm
+from vlrm.pipelines.settings import BestOf, Policy
 from vlrm.pipelines.writers import open_writer
 from vlrm.policy.candidates import sample_candidates
 from vlrm.progress import say
 from vlrm.prompts import scenes_by_image
 from vlrm.reward.model import RewardModel, Row
 from vlrm.reward.scoring import score
-from vlrm.vlm import Vlm
 
 
 def choose_best(
@@ -28,7 +28,7 @@ def choose_best(
     asked = prompts.filter([sha in known for sha in prompts["image_sha256"].to_pylist()]).slice(0, settings.prompts)
     if asked.num_rows == 0:
         return {"points": []}
-    vlm = Vlm.load(policy.base, image_store(data))
+    vlm = open_vlm(policy, data)
     # Every draw counts: N answers are what N draws give, repetitions included.
     said = sample_candidates(open_writer(policy, data, vlm), asked, settings.candidates, policy.sampling, seed)
     questions = dict(zip(asked["prompt_id"].to_pylist(), asked["question"].to_pylist(), strict=True))

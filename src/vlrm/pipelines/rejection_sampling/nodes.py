@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from vlrm.critiques.selection import as_target, select_critiques
 from vlrm.errors import UserError
-from vlrm.pipelines.settings import Policy, image_store
+from vlrm.pipelines.opening import open_vlm
+from vlrm.pipelines.settings import Policy
 from vlrm.rejection_sampling.amplification import label_rates
 from vlrm.rejection_sampling.offer import offer_pairs
 from vlrm.rejection_sampling.rule import Rule
@@ -19,7 +20,6 @@ from vlrm.rejection_sampling.text_only import cross_fitted_margins
 from vlrm.reward.model import RewardModel
 from vlrm.reward.scoring import PAIR_TEXTS, pair_margins
 from vlrm.schema import CRITIQUE_TARGETS
-from vlrm.vlm import Vlm
 
 
 def offer(
@@ -48,7 +48,7 @@ def select(
     data: str,
 ) -> tuple[pa.Table, pa.Table, pa.Table, pa.Table]:
     """Kept pairs, all pairs with the test that refused them, the audit table, and the waterfall."""
-    model = RewardModel.load(reward_model, Vlm.load(policy.base, image_store(data)))
+    model = RewardModel.load(reward_model, open_vlm(policy, data))
     rewards = pair_margins(model, offered.select(PAIR_TEXTS).to_pylist())
     selection = select_pairs(
         offered,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,14 @@ import pyarrow as pa
 from vlrm.critiques.sampling import sample_critiques
 from vlrm.critiques.templates import choose
 from vlrm.errors import UserError
-from vlrm.pipelines.settings import Critiques, Policy, image_store
+from vlrm.pipelines.opening import open_vlm
+from vlrm.pipelines.settings import Critiques, Policy
 from vlrm.policy.local import LocalWriter
 from vlrm.policy.protocol import row_seed
 from vlrm.progress import say
 from vlrm.reward.critic import CriticExample, CriticTraining, load_critic, save_critic, train_critic
 from vlrm.reward.model import RewardModel
-from vlrm.reward.rows import critique_texts, training_pairs
+from vlrm.reward.rows import TrainingPair, critique_texts, training_pairs
 from vlrm.reward.train import RewardTraining, StepLog, train_reward_model
 from vlrm.vlm import Vlm
 
@@ -35,6 +37,19 @@ class SavedCritic:
             save_critic(self.vlm, path)
 
 
+class TrainedReward:
+    """A trained reward model on its way to a folder; its checkpoints go when it is there."""
+
+    def __init__(self, model: RewardModel, checkpoints: Path | None) -> None:
+        self.model = model
+        self.checkpoints = checkpoints
+
+    def save(self, path: Path) -> None:
+        self.model.save(path)
+        if self.checkpoints is not None:
+            shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+
 def learn_to_criticise(
     policy: Policy, training: CriticTraining, reward: RewardTraining, seed: int, data: str, *targets: pa.Table
 ) -> SavedCritic:
@@ -42,7 +57,7 @@ def learn_to_criticise(
     examples = critic_examples(targets)
     if not examples:
         return SavedCritic(None)
-    vlm = Vlm.load(policy.base, image_store(data))
+    vlm = open_vlm(policy, data)
     train_critic(
         vlm, examples, training, reward.lora_targets, row_seed("critic", seed, len(examples)),
         lambda step, steps, loss: say(f"critic step {step} of {steps}, loss {loss:.3f}"),
@@ -62,7 +77,7 @@ def criticise_on_policy(
     critic: Path, policy: Policy, critiques: Critiques, seed: int, data: str, *pairs: pa.Table
 ) -> pa.Table:
     """Critiques as they will be at scoring: by this round's critic, without evidence, unfiltered."""
-    vlm = Vlm.load(policy.base, image_store(data))
+    vlm = open_vlm(policy, data)
     load_critic(vlm, critic)
     rows = {}
     for row in (row for table in pairs for row in table.to_pylist()):
@@ -86,7 +101,36 @@ def learn_to_reward(
     data: str,
     *tables: pa.Table,
 ) -> tuple[RewardModel, dict[str, Any]]:
-    """This round's reward model, from round 0; ``tables``: the kept pairs of all rounds, then their critiques."""
+    """A reward model from round 0, without an exam; ``tables``: kept pairs of all rounds, then their critiques."""
+    trained, told = _learn(round_zero, head_critiques, [], policy, training, seed, data, tables)
+    return trained.model, told
+
+
+def learn_with_exam(
+    round_zero: Path,
+    head_critiques: pa.Table,
+    exam: pa.Table,
+    policy: Policy,
+    training: RewardTraining,
+    seed: int,
+    data: str,
+    *tables: pa.Table,
+) -> tuple[TrainedReward, dict[str, Any]]:
+    """As :func:`learn_to_reward`, to be saved; with ``training.patience``, the exam's gate pairs say when to stop."""
+    validation = gate_pairs(exam) if training.patience is not None else []
+    return _learn(round_zero, head_critiques, validation, policy, training, seed, data, tables)
+
+
+def _learn(
+    round_zero: Path,
+    head_critiques: pa.Table,
+    validation: Sequence[TrainingPair],
+    policy: Policy,
+    training: RewardTraining,
+    seed: int,
+    data: str,
+    tables: Sequence[pa.Table],
+) -> tuple[TrainedReward, dict[str, Any]]:
     half = len(tables) // 2
     pairs, examples = training_pairs(pa.concat_tables(tables[:half])), critic_examples(tables[half:])
     if not pairs:
@@ -94,14 +138,14 @@ def learn_to_reward(
             "no pair was kept, so there is nothing to train on: loosen rule.alpha, or bring more prompts "
             "(world.prompts_per_round)"
         )
-    model = RewardModel.load(round_zero, Vlm.load(policy.base, image_store(data)))
+    model = RewardModel.load(round_zero, open_vlm(policy, data))
     logs: list[StepLog] = []
 
     def progress(log: StepLog) -> None:
         logs.append(log)
         say(f"reward step {log.step} of {log.total}, loss {log.loss:.3f}, accuracy {log.accuracy:.2f}")
 
-    train_reward_model(
+    checkpoints = train_reward_model(
         model,
         pairs,
         critique_texts(head_critiques),
@@ -109,5 +153,20 @@ def learn_to_reward(
         training,
         row_seed("reward", seed, len(pairs)),
         progress,
+        validation=validation,
+        work=Path(data) / "06_models" / "unfinished",
     )
-    return model, {"pairs": len(pairs), "critiques": len(examples), "steps": [vars(log) for log in logs]}
+    told = {"pairs": len(pairs), "critiques": len(examples), "steps": [vars(log) for log in logs]}
+    return TrainedReward(model, checkpoints), told  # fmt: skip
+
+
+def gate_pairs(exam: pa.Table) -> list[TrainingPair]:
+    """The pairs of the exam's gate split, each of weight one, without a severity margin."""
+    return [
+        TrainingPair(
+            row["image_sha256"], row["question"], row["chosen"], row["rejected"],
+            f"{row['item_id']} chosen", f"{row['item_id']} rejected", 1.0, 0.0, row["quad_id"],
+        )
+        for row in exam.to_pylist()
+        if row["split"] == "gate"
+    ]  # fmt: skip

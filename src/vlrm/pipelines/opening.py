@@ -1,0 +1,19 @@
+"""Opens the base model as ``policy`` says: the same device, precision and pixel budget in every stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vlrm.devices import device_of, dtype_of
+from vlrm.pipelines.settings import Policy, image_store
+from vlrm.vlm import Vlm
+
+
+def open_vlm(policy: Policy, data: str) -> Vlm:
+    """``policy.base`` over the image store of ``data``, freshly loaded."""
+    device = device_of(policy.device)
+    features = Path(data) / "cache" / "features" if policy.features else None
+    return Vlm.load(
+        policy.base, image_store(data), dtype_of(policy.dtype, device), features, device=device,
+        max_pixels=policy.max_pixels,
+    )  # fmt: skip
