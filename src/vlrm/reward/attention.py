@@ -86,31 +86,31 @@ def segment_attention(
     if query.is_cuda and query.dtype in (torch.float16, torch.bfloat16):
         return _varlen(query, key, value, segments, scaling), None
     shared = {"scale": scaling, "dropout_p": dropout, "enable_gqa": query.shape[1] != key.shape[1]}
+    # The prompt and its first branch lie side by side: one call for the two. The row is split once, since a slice's
+    # gradient is as long as the row, while those of a split are joined.
+    lengths = []
+    for (start, end), branches in segments.trees:
+        first, *others = branches or [(start, end)]
+        lengths += [first[1] - start, *(stop - at for at, stop in others)]
+    parts = zip(*(whole.split(lengths, dim=2) for whole in (query, key, value)), strict=True)
     outputs = []
     for (start, end), branches in segments.trees:
-        # The prompt and its first branch lie side by side: one call for the two.
-        stop = branches[0][1] if branches else end
-        here = slice(start, stop)
-        outputs.append(
-            scaled_dot_product_attention(
-                query[:, :, here], key[:, :, here], value[:, :, here], is_causal=True, **shared
-            )
-        )
-        for first, stop in branches[1:]:
-            keys, values = (
-                torch.cat([whole[:, :, start:end], whole[:, :, first:stop]], dim=2) for whole in (key, value)
-            )
-            own, seen = stop - first, stop - first + end - start
-            if own * seen <= LARGEST_MASK or own * 8 <= end - start:
-                mask = segments.lower_right(own, seen)
-                outputs.append(
-                    scaled_dot_product_attention(query[:, :, first:stop], keys, values, attn_mask=mask, **shared)
-                )
+        read = end - start
+        queries, keys, values = next(parts)
+        outputs.append(scaled_dot_product_attention(queries, keys, values, is_causal=True, **shared))
+        prompt = [whole[:, :, :read] for whole in (queries, keys, values)]
+        for _ in branches[1:]:
+            branch = next(parts)
+            own = branch[0].shape[2]
+            keys, values = (torch.cat(both, dim=2) for both in zip(prompt[1:], branch[1:], strict=True))
+            if own * (own + read) <= LARGEST_MASK or own * 8 <= read:
+                mask = segments.lower_right(own, own + read)
+                outputs.append(scaled_dot_product_attention(branch[0], keys, values, attn_mask=mask, **shared))
                 continue
             # A mask of a long answer grows with its square: the prompt's queries are asked again instead, unmasked.
-            queries = torch.cat([query[:, :, start:end], query[:, :, first:stop]], dim=2)
-            both = scaled_dot_product_attention(queries, keys, values, is_causal=True, **shared)
-            outputs.append(both[:, :, end - start :])
+            queries = torch.cat([prompt[0], branch[0]], dim=2)
+            again = scaled_dot_product_attention(queries, keys, values, is_causal=True, **shared)
+            outputs.append(again[:, :, read:])
     return torch.cat(outputs, dim=2).transpose(1, 2), None
 
 
