@@ -257,7 +257,9 @@ def write(kind: str, folder: Path) -> Path:
     model, processor = BUILD[kind]()
     with torch.no_grad():
         for name, value in model.named_parameters():
-            if value.dim() > 1 and "embed" not in name:
+            if value.dim() > 1 and not value.any():  # Gemma 3 starts its projector at zero, which shows no image
+                value.normal_(std=0.1)
+            elif value.dim() > 1 and "embed" not in name:
                 value.mul_(4)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)

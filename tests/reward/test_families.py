@@ -141,3 +141,9 @@ def test_an_unknown_family_is_refused_by_name():
     with pytest.raises(UserError, match="type made_up"):
         family_of(Config, "somewhere")
     assert {"llava", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "smolvlm", "idefics3", "internvl", "gemma3"} <= set(FAMILIES)
+
+
+@torch.no_grad()
+def test_a_reward_depends_on_the_image(vlm, images):
+    seen = reward_model(vlm)([Row(image, QUESTION, "There is a red star.") for image in images])
+    assert (seen[0] - seen[1]).abs() > 1e-3
