@@ -51,9 +51,9 @@ class ModelConfig(BaseModel):
     adapter: bool = False
     text_only: bool = False
     """Trained and read without the image's content (every image blank): the text-only floor."""
-    dtype: Precision = Field("float32", exclude_if=lambda dtype: dtype == "float32")
+    dtype: Precision = Field(default="float32", exclude_if=lambda dtype: dtype == "float32")
     """Of the base's weights when it was trained; head and scales are float32 always."""
-    max_pixels: int | None = Field(None, exclude_if=lambda pixels: pixels is None)
+    max_pixels: int | None = Field(default=None, exclude_if=lambda pixels: pixels is None)
     """Larger images are scaled down before the base sees them."""
 
 
