@@ -56,6 +56,7 @@ def test_what_a_user_can_fix_is_one_sentence(project, words, told):
 def test_a_misspelt_name_is_told_with_its_place():
     known = {"rounds": 3, "rule": {"step": 1, "note": "a"}, "free": {}}
     check_names({"rounds": 5, "rule": {"step": 2}, "free": {"anything": 1}}, known)
+    check_names({"rule": {"length_twins": False}}, {"rule": {"step": 1}})  # left to the type of the group
     with pytest.raises(UserError, match=r"no parameter 'rule\.stp'; did you mean 'rule\.step'"):
         check_names({"rule": {"stp": 2}}, known)
     with pytest.raises(UserError, match=r"no parameter 'x'; there are free, rounds, rule"):

@@ -1,1 +1,1 @@
-"""Kernels of vlrm: each beside its plain PyTorch reference, which is also the CPU path."""
+"""Kernels of vlrm: each beside its plain PyTorch reference, which is also the CPU path (docs/kernels.md)."""

@@ -52,10 +52,20 @@ class VlrmContext(KedroContext):
         return bare["parameters"]
 
 
+SLIP = 0.8
+"""How alike two names are of which one is probably a misspelling of the other."""
+
+
 def check_names(given: Mapping[str, Any], known: Mapping[str, Any], prefix: str = "") -> None:
-    """Refuse a parameter nobody declared, by name, with the nearest that exists."""
+    """Refuse a parameter nobody declared, by name, with the nearest that exists.
+
+    A group may leave out what has a default: a name in it that is no slip of a declared one is left to the group's
+    type, which knows them all.
+    """
     for name, value in given.items():
         if name not in known:
+            if prefix and not difflib.get_close_matches(name, list(known), n=1, cutoff=SLIP):
+                continue
             raise UserError(f"the configuration declares no parameter '{prefix}{name}'{nearest(name, known, prefix)}.")
         below = known[name]
         if isinstance(value, Mapping) and isinstance(below, Mapping) and below:

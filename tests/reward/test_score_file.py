@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
-from vlrm.reward.score_file import score_file
 
 from vlrm.errors import UserError
 from vlrm.policy.protocol import Sampling
 from vlrm.reward import score_file as module
 from vlrm.reward.model import ModelConfig, RewardModel
+from vlrm.reward.score_file import score_file
 from vlrm.reward.scoring import Scorer
 
 
@@ -95,7 +95,7 @@ def test_wrong_files_are_one_sentence(scorer, folder):
     with pytest.raises(UserError, match="has no rows"):
         score_file(scorer, write(folder, []), folder, folder / "out.parquet")
     asked = write(folder, [{"image": "red.png", "question": "?", "response": "!"}])
-    with pytest.raises(UserError, match="images folder .* does not exist"):
+    with pytest.raises(UserError, match=r"images folder .* does not exist"):
         score_file(scorer, asked, folder / "no", folder / "out.parquet")
     score_file(scorer, asked, None, folder / "out.parquet")
     assert "no folder of images was given" in pq.read_table(folder / "out.parquet")["problem"][0].as_py()

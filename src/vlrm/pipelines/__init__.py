@@ -38,7 +38,9 @@ def registered() -> dict[str, Pipeline]:
     from vlrm.pipelines.embedded_training.pipeline import create_pipeline as embedded_training
     from vlrm.pipelines.estimate.pipeline import create_pipeline as estimate
     from vlrm.pipelines.export.pipeline import create_pipeline as export
+    from vlrm.pipelines.export_reward_model.pipeline import create_pipeline as export_model
     from vlrm.pipelines.iterate.pipeline import create_pipeline
+    from vlrm.pipelines.score.pipeline import create_pipeline as score
 
     loop = create_pipeline(_shape.rounds)
     number = min(_shape.newest or 1, _shape.rounds)
@@ -52,6 +54,8 @@ def registered() -> dict[str, Pipeline]:
         "explain": explaining(_shape.newest, _shape.answered),
         "estimate": estimate(),
         "export": export(_shape.newest),
+        "export_model": export_model(_shape.newest),
+        "score": score(),
     }
     return {"__default__": loop, "iterate": loop, **others, **alone}
 

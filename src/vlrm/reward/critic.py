@@ -12,11 +12,11 @@ from peft import LoraConfig
 from peft.tuners.tuners_utils import cast_adapter_dtype
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from vlrm.critiques import templates
-from vlrm.reward.model import language_modules, load_adapter
+from vlrm.reward.model import language_modules, load_adapter, softcap
 from vlrm.reward.schedule import warm_cosine
+from vlrm_kernels.lm_head import token_logprob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,7 +64,11 @@ def language_loss(vlm: Vlm, examples: Sequence[CriticExample]) -> Tensor:
     said = torch.zeros_like(ids, dtype=torch.bool)
     for i, (length, target) in enumerate(zip(lengths, written, strict=True)):
         said[i, length - len(target) : length] = True
-    return cross_entropy(vlm.model.lm_head(hidden[:, :-1][said[:, 1:]]).float(), ids[said])
+    head = vlm.model.lm_head
+    logp = token_logprob(
+        hidden[:, :-1][said[:, 1:]], head.weight, ids[said], bias=head.bias, softcap=softcap(vlm.model.config)
+    )
+    return -logp.mean()
 
 
 def train_critic(

@@ -22,6 +22,7 @@ from vlrm.families import Layout, best_layout
 from vlrm.images import BLANK
 from vlrm.reward.attention import SEGMENTS
 from vlrm.reward.layout import Batch, Branch, Tree, lay
+from vlrm_kernels.lm_head import sequence_logprob
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -196,11 +197,13 @@ class RewardModel(nn.Module):
         return self.vlm.text(chat.ask(question, image=image is not None), reply=True)
 
     def _likelihood(self, hidden_TD: Tensor, batch: Batch, rows: int) -> Tensor:
-        # Only the responses' positions meet the LM head: the logits of a prompt are never formed.
-        logits = self.backbone.lm_head(hidden_TD[batch.source_N]).float()
-        chosen = logits.gather(1, batch.target_N[:, None])[:, 0] - logits.logsumexp(1)
-        counts = torch.bincount(batch.owner_N, minlength=rows).clamp_min(1)
-        return torch.zeros(rows, device=chosen.device).index_add(0, batch.owner_N, chosen) / counts
+        # Only the responses' positions meet the LM head, some at a time: the logits of a batch never exist.
+        head = self.backbone.lm_head
+        hidden_ND = hidden_TD[batch.source_N]
+        return sequence_logprob(
+            hidden_ND, head.weight, batch.target_N, batch.owner_N, rows, mean=True, bias=head.bias,
+            softcap=softcap(self.backbone.config),
+        )  # fmt: skip
 
     def _yes_odds(self, last_BD: Tensor) -> Tensor:
         weight = self.backbone.lm_head.weight
@@ -257,6 +260,11 @@ def load_adapter(model: Any, folder: Path, name: str) -> None:
         cast_adapter_dtype(model, name)
         set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"), adapter_name=name)
     merge_adapter(model, name)
+
+
+def softcap(config: Any) -> float:
+    """The bound that some architectures put on their logits; 0 for none."""
+    return float(getattr(config.get_text_config(), "final_logit_softcapping", None) or 0)
 
 
 def merge_adapter(model: Any, name: str) -> None:

@@ -11,3 +11,17 @@ def warm_cosine(step: int, steps: int) -> float:
     if step < warm:
         return (step + 1) / warm
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+class WarmCosine:
+    """:func:`warm_cosine` as a scheduler's function; ``lowered`` is what a guard made of the whole of it.
+
+    An object, not a function, because schedulers keep the attributes of objects in checkpoints.
+    """
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self.lowered = 1.0
+
+    def __call__(self, step: int) -> float:
+        return self.lowered * warm_cosine(step, self.steps)

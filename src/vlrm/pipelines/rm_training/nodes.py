@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from vlrm.policy.protocol import row_seed
 from vlrm.progress import say
 from vlrm.reward.critic import CriticExample, CriticTraining, load_critic, save_critic, train_critic
 from vlrm.reward.model import RewardModel
-from vlrm.reward.rows import critique_texts, training_pairs
+from vlrm.reward.rows import TrainingPair, critique_texts, training_pairs
 from vlrm.reward.train import RewardTraining, StepLog, train_reward_model
 from vlrm.vlm import Vlm
 
@@ -34,6 +35,19 @@ class SavedCritic:
         (path / "README.txt").write_text("LoRA adapter of the critic; without one the base model is the critic.\n")
         if self.vlm is not None:
             save_critic(self.vlm, path)
+
+
+class TrainedReward:
+    """A trained reward model on its way to a folder; its checkpoints go when it is there."""
+
+    def __init__(self, model: RewardModel, checkpoints: Path | None) -> None:
+        self.model = model
+        self.checkpoints = checkpoints
+
+    def save(self, path: Path) -> None:
+        self.model.save(path)
+        if self.checkpoints is not None:
+            shutil.rmtree(self.checkpoints, ignore_errors=True)
 
 
 def learn_to_criticise(
@@ -87,7 +101,36 @@ def learn_to_reward(
     data: str,
     *tables: pa.Table,
 ) -> tuple[RewardModel, dict[str, Any]]:
-    """This round's reward model, from round 0; ``tables``: the kept pairs of all rounds, then their critiques."""
+    """A reward model from round 0, without an exam; ``tables``: kept pairs of all rounds, then their critiques."""
+    trained, told = _learn(round_zero, head_critiques, [], policy, training, seed, data, tables)
+    return trained.model, told
+
+
+def learn_with_exam(
+    round_zero: Path,
+    head_critiques: pa.Table,
+    exam: pa.Table,
+    policy: Policy,
+    training: RewardTraining,
+    seed: int,
+    data: str,
+    *tables: pa.Table,
+) -> tuple[TrainedReward, dict[str, Any]]:
+    """As :func:`learn_to_reward`, to be saved; with ``training.patience``, the exam's gate pairs say when to stop."""
+    validation = gate_pairs(exam) if training.patience is not None else []
+    return _learn(round_zero, head_critiques, validation, policy, training, seed, data, tables)
+
+
+def _learn(
+    round_zero: Path,
+    head_critiques: pa.Table,
+    validation: Sequence[TrainingPair],
+    policy: Policy,
+    training: RewardTraining,
+    seed: int,
+    data: str,
+    tables: Sequence[pa.Table],
+) -> tuple[TrainedReward, dict[str, Any]]:
     half = len(tables) // 2
     pairs, examples = training_pairs(pa.concat_tables(tables[:half])), critic_examples(tables[half:])
     if not pairs:
@@ -102,7 +145,7 @@ def learn_to_reward(
         logs.append(log)
         say(f"reward step {log.step} of {log.total}, loss {log.loss:.3f}, accuracy {log.accuracy:.2f}")
 
-    train_reward_model(
+    checkpoints = train_reward_model(
         model,
         pairs,
         critique_texts(head_critiques),
@@ -110,5 +153,20 @@ def learn_to_reward(
         training,
         row_seed("reward", seed, len(pairs)),
         progress,
+        validation=validation,
+        work=Path(data) / "06_models" / "unfinished",
     )
-    return model, {"pairs": len(pairs), "critiques": len(examples), "steps": [vars(log) for log in logs]}
+    told = {"pairs": len(pairs), "critiques": len(examples), "steps": [vars(log) for log in logs]}
+    return TrainedReward(model, checkpoints), told  # fmt: skip
+
+
+def gate_pairs(exam: pa.Table) -> list[TrainingPair]:
+    """The pairs of the exam's gate split, each of weight one, without a severity margin."""
+    return [
+        TrainingPair(
+            row["image_sha256"], row["question"], row["chosen"], row["rejected"],
+            f"{row['item_id']} chosen", f"{row['item_id']} rejected", 1.0, 0.0, row["quad_id"],
+        )
+        for row in exam.to_pylist()
+        if row["split"] == "gate"
+    ]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from vlrm.pipelines.rm_training.nodes import criticise_on_policy, learn_to_criticise, learn_to_reward
+from vlrm.pipelines.rm_training.nodes import criticise_on_policy, learn_to_criticise, learn_with_exam
 
 
 def create_pipeline(number: int, rounds: list[int] | None = None) -> Pipeline:
@@ -28,9 +28,9 @@ def create_pipeline(number: int, rounds: list[int] | None = None) -> Pipeline:
                 name="sample_on_policy_critiques",
             ),
             node(
-                learn_to_reward,
-                ["reward_model_00", "head_critiques", "params:policy", "params:reward", "params:seed", "params:data",
-                 *pairs, *targets],
+                learn_with_exam,
+                ["reward_model_00", "head_critiques", "exam", "params:policy", "params:reward", "params:seed",
+                 "params:data", *pairs, *targets],
                 [f"reward_model_{number:02d}", "summary_training"],
                 name="train_reward_model",
             ),

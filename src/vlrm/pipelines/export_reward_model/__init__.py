@@ -1,0 +1,1 @@
+"""A reward model as files that need none of this project."""

@@ -1,0 +1,87 @@
+"""What of a reward model learns: an adapter, one on a base in 4 bits, or the whole language side; never the tower."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from vlrm.errors import UserError
+
+if TYPE_CHECKING:
+    from vlrm.reward.model import RewardModel
+    from vlrm.reward.settings import RewardTraining
+
+
+def make_trainable(model: RewardModel, settings: RewardTraining, seed: int) -> None:
+    """Add the adapter if there is to be one, and mark what learns; a head or scale frozen before stays frozen.
+
+    Raises:
+        UserError: ``mode: qlora`` without bitsandbytes or without a CUDA device.
+    """
+    if settings.mode == "qlora":
+        _need_4_bits()
+        quantise(model.backbone)
+    if settings.mode != "full":
+        model.add_adapter(settings.lora_rank, settings.lora_alpha, settings.lora_targets, seed)
+    language = set()
+    if settings.mode == "full":
+        language = {id(p) for module in language_side(model) for p in module.parameters()}
+    for name, parameter in model.backbone.named_parameters():
+        parameter.requires_grad_("lora_" in name if settings.mode != "full" else id(parameter) in language)
+        if parameter.requires_grad and parameter.dtype in (torch.bfloat16, torch.float16) and settings.mode != "full":
+            parameter.data = parameter.data.float()  # an adapter's steps are too small for half precision
+    if settings.gradient_checkpointing:
+        # Not reentrant: the reentrant kind needs an input that learns, and an adapter's base has none.
+        model.backbone.get_decoder().activation_checkpointing_enable({"use_reentrant": False})
+
+
+def language_side(model: RewardModel) -> list[nn.Module]:
+    """The decoder and the LM head."""
+    return [model.backbone.get_decoder(), model.backbone.lm_head]
+
+
+def frozen_side(model: RewardModel) -> list[nn.Module]:
+    """The tower and what projects its features: whatever of the base model is not its language side."""
+    decoder = model.backbone.get_decoder()
+    return [child for child in model.backbone.model.children() if child is not decoder]
+
+
+def parameter_groups(model: RewardModel) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """What learns at ``rate`` and is clipped, and the two scales, which learn at ``scale_rate``."""
+    scales = [p for p in (model.likelihood_scale, model.yes_scale) if p.requires_grad]
+    others = [p for part in (model.backbone, model.head) for p in part.parameters() if p.requires_grad]
+    return others, scales
+
+
+def quantise(backbone: Any, kind: str = "nf4") -> None:
+    """Put the linear layers of the language side into 4 bits (QLoRA, 2305.14314), in place; the LM head stays.
+
+    Weights are packed when they reach the device. Done after loading, so that any loaded base can be trained so.
+    """
+    from bitsandbytes.nn import Linear4bit, Params4bit
+
+    inside = backbone.get_decoder()
+    for name, module in list(inside.named_modules()):
+        if type(module) is not nn.Linear:
+            continue
+        made = Linear4bit(
+            module.in_features, module.out_features, bias=module.bias is not None, quant_type=kind,
+            compute_dtype=torch.bfloat16, device="meta",
+        )  # fmt: skip
+        made.weight = Params4bit(module.weight.data, requires_grad=False, quant_type=kind, module=made)
+        made.bias = module.bias
+        parent, _, own = name.rpartition(".")
+        setattr(inside.get_submodule(parent), own, made)
+    backbone.is_loaded_in_4bit = True  # what PEFT asks before it adds its 4-bit layers
+
+
+def _need_4_bits() -> None:
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise UserError(
+            "reward.mode: qlora needs bitsandbytes, which is not installed: pip install 'vlrm[qlora]', or set lora"
+        )
+    if not torch.cuda.is_available():
+        raise UserError("reward.mode: qlora needs a CUDA device and this machine has none: set mode: lora")
