@@ -89,7 +89,7 @@ def table(rows: Sequence[Mapping[str, Any]], costs: Mapping[str, Cost] | None = 
         "|---|---|---|" + ("---|" if costs else ""),
     ]
     for row in rows:
-        cells = f"{row['way']} | {row['seconds'] * 1e3:.3g} | {row['peak_bytes'] / 1e6:.3g} |"
+        cells = f"{row['way']} | {row['seconds'] * 1e3:.4g} | {row['peak_bytes'] / 1e6:.3g} |"
         if costs:
             cells += f" {costs[row['way']].seconds() * 1e3:.3g} |" if row["way"] in costs else " |"
         lines.append(f"| {cells}")
@@ -102,10 +102,11 @@ def where() -> dict[str, Any]:
     from measured_on import commit, machine, versions
 
     gpu = torch.cuda.get_device_name() if device() == "cuda" else None
+    names = ["torch", "triton", "liger-kernel", "liger_kernel"]
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     return {
         "device": device(), "gpu": gpu, "threads": torch.get_num_threads(), "load_average": load,
-        "machine": machine(), "versions": versions(["torch", "triton", "liger-kernel"]), "commit": commit(),
+        "machine": machine(), "versions": versions(names), "commit": commit(),
     }  # fmt: skip
 
 

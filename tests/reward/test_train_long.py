@@ -19,6 +19,8 @@ from vlrm.reward.rows import TrainingPair
 
 BYTES_PER_TOKEN = 60 * 2**10
 """What a token may cost above what is always there: hidden size 192, 3 layers, a feed-forward width of 512."""
+ALWAYS = 128 * 2**20
+"""What buffers and gradients take whatever the length."""
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +50,6 @@ def resident(name: str) -> int:
     return int(line.split()[1]) * 1024
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="packed rows give the second branch a causal mask of its length squared, which SDPA on a CPU makes float",
-)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's high-water mark of memory")
 def test_eight_thousand_tokens_train_in_memory_that_grows_with_their_number(long_folder, tmp_path):
     images = stored(tmp_path)
@@ -71,5 +69,5 @@ def test_eight_thousand_tokens_train_in_memory_that_grows_with_their_number(long
     step(1024)  # what is only ever taken once
     sizes = [2048, 4096, 8192]
     taken = [peak(lambda size=size: step(size)) for size in sizes]
-    assert all(found < 2 * size * BYTES_PER_TOKEN for found, size in zip(taken, sizes, strict=True)), taken
+    assert all(found < ALWAYS + 2 * size * BYTES_PER_TOKEN for found, size in zip(taken, sizes, strict=True)), taken
     assert taken[2] - taken[1] < 3 * (taken[1] - taken[0]), taken  # twice if linear, four times if quadratic

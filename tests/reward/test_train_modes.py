@@ -12,9 +12,11 @@ from training_cases import critiques, pairs_about, reward_model, settings, store
 from vlrm.errors import UserError
 from vlrm.reward.batches import TrainingPlan
 from vlrm.reward.learning import frozen_side, make_trainable, quantise
+from vlrm.reward.model import RewardModel, Row
 from vlrm.reward.objective import PairObjective
 from vlrm.reward.scoring import score
 from vlrm.reward.train import train_reward_model
+from vlrm.vlm import Vlm
 
 
 @pytest.fixture
@@ -39,6 +41,16 @@ def test_full_fine_tuning_moves_the_language_side_and_not_the_tower(new):
         moved = not torch.equal(parameter, before[name])
         assert moved == (id(parameter) not in tower), name
     assert not model.config.adapter
+
+
+def test_a_fully_trained_model_scores_the_same_from_its_folder(new, tiny_folder, tmp_path):
+    model, _ = trained(new, mode="full", rate=1e-3, epochs=2)
+    model.save(tmp_path / "model")
+    rows = [Row(pair.image, pair.question, pair.chosen) for pair in new()[1]]
+    again = RewardModel.load(tmp_path / "model", Vlm.load(tiny_folder, model.vlm.images))
+    np.testing.assert_allclose(score(again, rows), score(model, rows), atol=1e-6)
+    base = reward_model(tiny_folder, tmp_path)
+    assert np.abs(score(base.eval(), rows) - score(model, rows)).max() > 1e-3
 
 
 def test_lora_moves_adapter_head_and_scales_only(new):

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 SEGMENTS = "vlrm_segments"
 """The name under which transformers finds :func:`segment_attention`."""
 Span = tuple[int, int]
+LARGEST_MASK = 2**20
+"""Entries of a mask up to which one is made for an answer: on a CPU, PyTorch turns it into numbers of 4 bytes."""
 
 
 @dataclass(frozen=True)
@@ -98,10 +100,17 @@ def segment_attention(
             keys, values = (
                 torch.cat([whole[:, :, start:end], whole[:, :, first:stop]], dim=2) for whole in (key, value)
             )
-            mask = segments.lower_right(stop - first, keys.shape[2])
-            outputs.append(
-                scaled_dot_product_attention(query[:, :, first:stop], keys, values, attn_mask=mask, **shared)
-            )
+            own, seen = stop - first, stop - first + end - start
+            if own * seen <= LARGEST_MASK or own * 8 <= end - start:
+                mask = segments.lower_right(own, seen)
+                outputs.append(
+                    scaled_dot_product_attention(query[:, :, first:stop], keys, values, attn_mask=mask, **shared)
+                )
+                continue
+            # A mask of a long answer grows with its square: the prompt's queries are asked again instead, unmasked.
+            queries = torch.cat([query[:, :, start:end], query[:, :, first:stop]], dim=2)
+            both = scaled_dot_product_attention(queries, keys, values, is_causal=True, **shared)
+            outputs.append(both[:, :, end - start :])
     return torch.cat(outputs, dim=2).transpose(1, 2), None
 
 

@@ -21,6 +21,7 @@ def make_trainable(model: RewardModel, settings: RewardTraining, seed: int) -> N
     Raises:
         UserError: ``mode: qlora`` without bitsandbytes or without a CUDA device.
     """
+    model.config = model.config.model_copy(update={"mode": settings.mode})
     if settings.mode == "qlora":
         _need_4_bits()
         quantise(model.backbone)

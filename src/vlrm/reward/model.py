@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from peft import LoraConfig, set_peft_model_state_dict
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 ADAPTER = "reward"
+LANGUAGE = "language.safetensors"
+Mode = Literal["lora", "qlora", "full"]
 
 
 class ModelConfig(BaseModel):
@@ -56,6 +58,8 @@ class ModelConfig(BaseModel):
     """Of the base's weights when it was trained; head and scales are float32 always."""
     max_pixels: int | None = Field(default=None, exclude_if=lambda pixels: pixels is None)
     """Larger images are scaled down before the base sees them."""
+    mode: Mode = Field(default="lora", exclude_if=lambda mode: mode == "lora")
+    """What was trained: an adapter, one on the base in 4 bits, or the whole language side."""
 
 
 @dataclass(frozen=True)
@@ -227,6 +231,14 @@ class RewardModel(nn.Module):
         if self.config.adapter:
             self.backbone.set_adapter(ADAPTER)
             self.backbone.save_pretrained(str(folder / "adapter"))
+        if self.config.mode == "full":
+            save_file({name: p.detach().contiguous() for name, p in self._language().items()}, folder / LANGUAGE)
+
+    def _language(self) -> dict[str, Tensor]:
+        """The weights of the language side by name, tied ones once."""
+        sides = (self.backbone.get_decoder(), self.backbone.lm_head)
+        inside = {id(p) for side in sides for p in side.parameters()}
+        return {name: p for name, p in self.backbone.named_parameters() if id(p) in inside}
 
     @staticmethod
     def read_config(folder: Path) -> ModelConfig:
@@ -245,12 +257,26 @@ class RewardModel(nn.Module):
                 f"the reward model in {folder} was trained with max_pixels={config.max_pixels}, its base model is open "
                 f"with max_pixels={vlm.max_pixels}: give Vlm.load the same budget, or use Scorer.load"
             )
+        if config.mode == "qlora":
+            from vlrm.reward.learning import quantise
+
+            quantise(vlm.model)
         if config.adapter:
             load_adapter(vlm.model, folder / "adapter", ADAPTER)
         model = RewardModel(vlm, config)
         model.head.load_state_dict(load_file(folder / "head.safetensors"))
+        if config.mode == "full":
+            trained = load_file(folder / LANGUAGE)
+            if trained.keys() != model._language().keys():
+                raise UserError(f"{folder / LANGUAGE} is of another architecture than {config.base}: give its own base")
+            model.backbone.load_state_dict(trained, strict=False)
         model.eval()
         return model
+
+
+def softcap(config: Any) -> float:
+    """The bound that some architectures put on their logits; 0 for none."""
+    return float(getattr(config.get_text_config(), "final_logit_softcapping", None) or 0)
 
 
 def load_adapter(model: Any, folder: Path, name: str) -> None:
@@ -260,11 +286,6 @@ def load_adapter(model: Any, folder: Path, name: str) -> None:
         cast_adapter_dtype(model, name)
         set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"), adapter_name=name)
     merge_adapter(model, name)
-
-
-def softcap(config: Any) -> float:
-    """The bound that some architectures put on their logits; 0 for none."""
-    return float(getattr(config.get_text_config(), "final_logit_softcapping", None) or 0)
 
 
 def merge_adapter(model: Any, name: str) -> None:
