@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import sys
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,12 +18,17 @@ from rich.table import Table
 
 from gpu_parts import Check, checks, one_call, padded, segments_of
 from measured_on import machine, versions
+from vlrm_kernels import measuring
+from vlrm_kernels.lm_head import benchmark as lm_head
+from vlrm_kernels.lm_head import cost as lm_head_cost
+from vlrm_kernels.pair_margin import benchmark as pair_margin
+from vlrm_kernels.reward_head import benchmark as reward_head
+from vlrm_kernels.reward_head import cost as reward_head_cost
+from vlrm_kernels.roofline import Cost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-H100_BYTES, H100_OPERATIONS = 3.35e12, 989e12
-"""A second, of an H100 SXM: HBM3 and dense bf16, by NVIDIA's data sheet."""
 HEADS, GROUPS, WIDTH = 28, 4, 128
 """Of Qwen2.5-VL-7B's attention."""
 PAIRS = {"short answers": (1350, (60, 60)), "long answers": (1350, (450, 450))}
@@ -44,20 +46,19 @@ class Timing:
     roofline: float | None
 
 
-def roofline(trees: list[tuple[int, tuple[int, ...]]]) -> float:
-    """Seconds of attention forward and backward over segments, by bytes or by operations, whichever is more.
+def attention_cost(trees: list[tuple[int, tuple[int, ...]]]) -> Cost:
+    """Attention forward and backward over segments, bf16.
 
     A query that sees n keys takes 4 n E operations forward and 2.5 times as many backward (FlashAttention forms the
-    scores again: 5 matrix products for 2). Bytes: queries, keys, values and outputs read or written once forward, and
-    with their gradients once more each way backward, bf16.
+    scores again: 5 matrix products for 2). Bytes: queries, keys, values and outputs once forward; backward they are
+    read and their gradients read or written.
     """
-    seen = sum(
+    seen = sum(  # queries times the keys each sees
         p * (p + 1) / 2 + sum(a * p + a * (a + 1) / 2 for a in answers) for p, answers in trees
-    )  # queries times the keys each sees
-    operations = 3.5 * 4 * seen * WIDTH * HEADS
+    )
     length = sum(p + sum(answers) for p, answers in trees)
-    once = 2 * length * WIDTH * (2 * HEADS + 2 * GROUPS)
-    return max(operations / H100_OPERATIONS, 3 * once / H100_BYTES)
+    once = 2.0 * length * WIDTH * (2 * HEADS + 2 * GROUPS)
+    return Cost("attention", 3 * once, 3.5 * 4 * seen * WIDTH * HEADS, 0, once)
 
 
 def attention_times(repeats: int) -> Iterator[Timing]:
@@ -72,8 +73,8 @@ def attention_times(repeats: int) -> Iterator[Timing]:
         ]
         alone = [(p, (a,)) for p, answers in trees for a in answers]
         for way, run, work in (("segments", one_call, trees), ("padded", padded, alone)):
-            seconds = median_seconds(_step(run, leaves, segments), repeats)
-            yield Timing(f"attention, {AT_ONCE} pairs, {name}, {way}", seconds, roofline(work))
+            what = f"attention, {AT_ONCE} pairs, {name}, {way}"
+            yield timed(what, _step(run, leaves, segments), attention_cost(work), repeats)
 
 
 def _step(run: Callable[..., Any], leaves: list[Any], segments: Any) -> Callable[[], None]:
@@ -84,45 +85,28 @@ def _step(run: Callable[..., Any], leaves: list[Any], segments: Any) -> Callable
     return step
 
 
-def median_seconds(step: Callable[[], Any], repeats: int) -> float:
-    """By CUDA's own clock, after three steps that warm up."""
-    taken = []
-    for turn in range(repeats + 3):
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        start.record()
-        step()
-        end.record()
-        torch.cuda.synchronize()
-        if turn >= 3:
-            taken.append(start.elapsed_time(end) / 1e3)
-    return statistics.median(taken)
-
-
 def kernel_times(repeats: int) -> Iterator[Timing]:
     """The kernels' own benchmarks at the sizes of a 7B model, each beside its cost sheet's roofline."""
-    if find_spec("vlrm_kernels.measuring") is None:
-        return
-    lm_head, lm_cost = (import_module(f"vlrm_kernels.lm_head.{name}") for name in ("benchmark", "cost"))
-    head, head_cost = (import_module(f"vlrm_kernels.reward_head.{name}") for name in ("benchmark", "cost"))
-    margin = import_module("vlrm_kernels.pair_margin.benchmark")
     size = lm_head.GPU
-    costs = {c.name: c for c in lm_cost.costs(size.tokens, size.words, size.width, size.pairs)}
+    costs = {c.name: c for c in lm_head_cost.costs(size.tokens, size.words, size.width, size.pairs)}
     for name, step in lm_head.ways(size, "cuda").items():
-        yield _timed("LM head", name, step, costs, repeats)
+        yield timed(f"LM head, {name}", step, costs.get(name), repeats)
     torch.cuda.empty_cache()
-    costs = {c.name: c for c in head_cost.costs(head.T, head.N, head.D, head.H)}
+    head = reward_head
+    costs = {c.name: c for c in reward_head_cost.costs(head.T, head.N, head.D, head.H)}
     for name, step in head.ways("cuda").items():
-        yield _timed("reward head", name, step, costs, repeats)
-    for name, make in (("eager", margin.eager), ("operator", margin.fused)):
-        yield Timing(f"pair margin, 1024 pairs, {name}", median_seconds(make(1024, "cuda"), repeats), None)
+        yield timed(f"reward head, {name}", step, costs.get(name), repeats)
+    for name, make in (("eager", pair_margin.eager), ("operator", pair_margin.fused)):
+        yield timed(f"pair margin, 1024 pairs, {name}", make(1024, "cuda"), None, repeats)
 
 
-def _timed(part: str, name: str, step: Callable[[], Any], costs: dict[str, Any], repeats: int) -> Timing:
-    best = costs[name].seconds() if name in costs else None
+def timed(what: str, step: Callable[[], Any], cost: Cost | None, repeats: int) -> Timing:
+    """Median time of a step; no number where it does not fit into the device's memory."""
+    best = None if cost is None else cost.seconds()
     try:
-        return Timing(f"{part}, {name}", median_seconds(step, repeats), best)
+        return Timing(what, measuring.seconds({what: step}, repeats)[what], best)
     except torch.cuda.OutOfMemoryError:
-        return Timing(f"{part}, {name}: out of memory", float("nan"), best)
+        return Timing(f"{what}: out of memory", float("nan"), best)
 
 
 def table(found: list[Check], times: list[Timing]) -> Table:

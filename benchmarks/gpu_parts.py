@@ -14,7 +14,7 @@ import tempfile
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image
@@ -233,5 +233,4 @@ def checks(device: torch.device) -> list[Check]:
     """All of them, TF32 off: it is not float32."""
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.allow_tf32 = False
-    found: list[Any] = [*attention_checks(device), *reward_checks(device)]
-    return found + ([*kernel_checks(device)] if CASES.exists() else [])
+    return [*attention_checks(device), *reward_checks(device), *kernel_checks(device)]

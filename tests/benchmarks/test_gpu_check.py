@@ -56,7 +56,7 @@ def test_an_answer_that_sees_another_is_noticed(parts, check, monkeypatch, capsy
 
     monkeypatch.setattr(parts, "one_call", leaking)
     monkeypatch.setattr(parts, "reward_checks", lambda device: [])
-    monkeypatch.setattr(parts, "CASES", Path("nowhere"))
+    monkeypatch.setattr(parts, "kernel_checks", lambda device: [])
     assert run(check, monkeypatch, "--allow-cpu") == 1
     assert "NOT EQUAL" in capsys.readouterr().out
 
@@ -73,10 +73,23 @@ def test_no_number_is_not_equal(parts):
     assert not parts.Check("x", float("nan"), 1.0).holds
 
 
+def test_a_kernel_case_that_is_off_is_noticed(parts, monkeypatch, tmp_path):
+    """The cases themselves are tests/kernels: here a file of two stands for them, one with no number in it."""
+    cases = [{"kernel": "k", "exact": True, "loss": 1e-8, "gradient": error} for error in (1e-7, float("nan"))]
+    (tmp_path / "cases.py").write_text(
+        f"import json\nprint(json.dumps({cases!r}.copy()))".replace("nan", "float('nan')")
+    )
+    monkeypatch.setattr(parts, "CASES", tmp_path / "cases.py")
+    assert [one.holds for one in parts.kernel_checks(CPU)] == [True, False]
+    (tmp_path / "cases.py").write_text("raise SystemExit('no compiler')")
+    (failed,) = parts.kernel_checks(CPU)
+    assert not failed.holds and "no compiler" in failed.what
+
+
 def test_the_roofline_of_attention_counts_what_is_seen(check):
-    pair = check.roofline([(2, (1, 1))])
+    pair = check.attention_cost([(2, (1, 1))])
     keys_seen = 1 + 2 + 3 + 3
-    operations = 3.5 * 4 * keys_seen * 128 * 28
-    moved = 3 * 2 * 4 * 128 * (2 * 28 + 2 * 4)
-    assert pair == pytest.approx(max(operations / 989e12, moved / 3.35e12))
-    assert check.roofline([(1350, (450,))] * 2) > 1.35 * check.roofline([(1350, (450, 450))])
+    assert pair.operations == 3.5 * 4 * keys_seen * 128 * 28
+    assert pair.moved == 3 * 2 * 4 * 128 * (2 * 28 + 2 * 4)
+    alone = check.attention_cost([(1350, (450,))] * 2)
+    assert 1.35 < alone.seconds() / check.attention_cost([(1350, (450, 450))]).seconds() < 1.45

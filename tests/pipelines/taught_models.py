@@ -44,8 +44,11 @@ def lessons(seed: int, drawn: list[Any]) -> list[Lesson]:
                 told = scene if rng.random() < 0.5 else drawn[int(rng.integers(len(drawn)))]
                 judged = [(claim, holds(claim, told.seen())) for claim in extract_claims(said, question.text)]
                 if judged:
-                    critique = grammar.write(told.seen()[:1], judged[:1], cite=False)
-                    made.append((number, template.ask(question.text, said, None), critique))
+                    shown = told.seen() if rng.random() < 0.7 else None  # with the evidence, and as the critic learns
+                    statement, right = grammar.statements(judged)[0]
+                    answered, verdict = ("yes", "right") if right else ("no", "wrong")
+                    critique = f"See: things on a table. Check: {statement}: {answered}. Verdict: {verdict}."
+                    made.append((number, template.ask(question.text, said, shown), critique))
     return made
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.xdist_group("gpu_env"), pytest.mark.timeout(1200)]
 KINDS = ("qwen2_5_vl", "qwen3_vl")
+SIDES = ["chosen_reward", "rejected_reward"]
 BUDGET = 9_000
 """Pixels; the world's images have more."""
 SMALL = {
@@ -40,7 +41,7 @@ SMALL = {
     },
     "verdicts": {"certain": 0.8, "shrink": 8},
     "rule": {"budget": 20, "least": 2},
-    "critiques": {"samples": 1, "sampling": {"temperature": 0.4, "max_new_tokens": 32}},
+    "critiques": {"samples": 1, "sampling": {"temperature": 0.4, "max_new_tokens": 36}},
     "critic": {"epochs": 1},
     "reward": {"epochs": 1},
     "gate_exam": {"organic": 6, "edited": 2, "quads": 2, "groups": 0},
@@ -86,8 +87,8 @@ def test_scores_are_finite_and_the_reward_model_learned(run):
     _, line, _, _ = run
     scores = {number: pl.read_parquet(line / number / "scores.parquet") for number in ("00", "01")}
     for table in scores.values():
-        assert np.isfinite(table.select("chosen", "rejected").to_numpy()).all()
-    assert scores["00"]["chosen"].to_list() != scores["01"]["chosen"].to_list()
+        assert np.isfinite(table.select(SIDES).to_numpy()).all()
+    assert scores["00"][SIDES[0]].to_list() != scores["01"][SIDES[0]].to_list()
     tensors = load_file(line / "01/reward_model/adapter/adapter_model.safetensors")
     assert {value.dtype for value in tensors.values()} == {torch.float32}
     assert max(float(value.abs().max()) for name, value in tensors.items() if "lora_B" in name) > 0

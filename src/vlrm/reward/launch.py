@@ -12,6 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+import torch
+
+from vlrm.devices import dtype_of
 from vlrm.errors import UserError
 from vlrm.reward.checkpoints import put_weights, weights_of
 from vlrm.reward.critic import CriticExample
@@ -89,7 +92,10 @@ def work_through(folder: Path) -> None:
 
     job = json.loads((folder / JOB).read_text())
     settings = RewardTraining(**job["settings"])
-    model = RewardModel.load(folder / START, Vlm.load(job["base"], Path(job["images"])))
+    start = RewardModel.read_config(folder / START)
+    dtype = dtype_of(start.dtype, torch.device("cpu"))  # accelerate moves it to each process's device
+    vlm = Vlm.load(job["base"], Path(job["images"]), dtype, max_pixels=start.max_pixels)
+    model = RewardModel.load(folder / START, vlm)
     make_trainable(model, settings, job["seed"])
     objective = PairObjective(model, settings)
     with (folder / STEPS).open("a") as steps:
