@@ -45,7 +45,9 @@ ablate: export OMP_NUM_THREADS := 2
 ablate: $(STAMP)  ## what each part of the loop is worth: arms, floors and ceilings (runs the loop first if need be)
 	$(BIN)/kedro run --pipelines ablate $(ARGS)
 
-bench: $(STAMP)  ## the loop on five seeds and the ablation on two, two runs at a time
+bench: $(STAMP)  ## the reward model's speed; the loop on five seeds and the ablation on two, two runs at a time
+	-$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock -e ".[bench]"  # without: no TRL figure
+	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/loop.py --jobs 2 $(ARGS)
 
 gpu-check: $(STAMP)  ## first on a GPU: is everything equal there, and how fast (ARGS=--allow-cpu without one)

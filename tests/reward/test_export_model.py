@@ -53,8 +53,9 @@ def noise(count):
 def exported(request, tmp_path_factory):
     """A family's export: its folder, rows, rewards before it, and where the reward model had been saved."""
     root = tmp_path_factory.mktemp(request.param)
-    vlm = Vlm.load(family_models.write(request.param, root / "checkpoint"), root)
-    model, images = trained(vlm), noise(4)
+    checkpoint = family_models.write(request.param, root / "checkpoint")
+    trained(Vlm.load(checkpoint, root)).save(root / "saved")
+    model, images = RewardModel.load(root / "saved", vlm := Vlm.load(checkpoint, root)), noise(4)
     rows = [*rows_about([vlm.hold(image) for image in images]), Row(None, "Yes or No?", "Yes")]
     before = score(model, rows)
     about = export_model(model, rows, root / "export")
@@ -70,7 +71,7 @@ def test_merged_model_is_scored_as_before(exported):
     assert before.std() > 0.1
     assert about["checked"]["merged_max_error"] < EXACT
     names = load_file(next((folder / BASE).glob("*.safetensors"))).keys()
-    assert not any("lora" in name or "base_layer" in name for name in names)
+    assert names == load_file(next((folder.parent / "checkpoint").glob("*.safetensors"))).keys()
     assert "segments" not in (folder / BASE / "config.json").read_text()
 
 
@@ -186,6 +187,38 @@ def test_the_embedded_tower_is_named_as_what_transformers_lacks(tiny, tmp_path):
     assert about["not_in_transformers"] == ["vlrm_scene_tower"] and "checked" not in about
     with pytest.raises(UserError, match="at least two images"):
         export_model(model, rows_about(tiny[1][:1]), tmp_path)
+
+
+def test_a_fully_trained_model_is_exported_and_one_on_four_bits_refused(tiny, tiny_folder, tmp_path):
+    vlm, rows = tiny[0], rows_about(tiny[1])
+    config = ModelConfig(
+        base=str(tiny_folder), likelihood_scale=2, yes_scale=0.5, verify_form=0, readout="likelihood", mode="full"
+    )
+    model = RewardModel(vlm, config).eval()
+    untrained = score(model, rows)
+    with torch.no_grad():
+        for layer in model.backbone.get_decoder().layers:
+            layer.mlp.down_proj.weight.mul_(1.5)
+    model.save(tmp_path / "saved")
+    before = score(model, rows)
+    assert np.abs(before - untrained).max() > 1e-3
+    again = RewardModel.load(tmp_path / "saved", Vlm.load(tiny_folder, tmp_path))
+    again.vlm._held |= vlm._held
+    about = export_model(again, rows, tmp_path / "export")
+    assert about["checked"]["merged_max_error"] < EXACT
+    scorer = Scorer.load(tmp_path / "export")
+    given = [(vlm.open(row.image), row.question, row.response) for row in rows]
+    np.testing.assert_allclose(scorer.rewards(given), before, atol=EXACT)
+    model.config = config.model_copy(update={"mode": "qlora"})
+    with pytest.raises(UserError, match="4 bits"):
+        export_model(model, rows, tmp_path / "no")
+
+
+def test_files_that_are_not_the_model_are_refused(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("vlrm.reward.export.check_merged", lambda *_: math.nan)
+    with pytest.raises(RuntimeError, match="merged_max_error is nan"):
+        export_model(trained(tiny[0]), rows_about(tiny[1]), tmp_path, ExportModel(parts="merged"))
+    assert not (tmp_path / ABOUT).exists()
 
 
 def test_an_unknown_part_is_refused_by_name():

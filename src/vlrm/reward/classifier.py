@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import AutoModelForSequenceClassification
 from transformers.modeling_layers import GenericForSequenceClassification
+from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 
 from vlrm.errors import UserError
 
@@ -28,8 +29,8 @@ def native_class(config: Any) -> type | None:
     In transformers 5.23 Gemma3 and Qwen3.5 have one that reads images; LLaVA, the other Qwens, Idefics3, SmolVLM and
     InternVL have none.
     """
-    mapping = AutoModelForSequenceClassification._model_mapping
-    return mapping[type(config)] if type(config) in mapping else None
+    known = config.model_type in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
+    return AutoModelForSequenceClassification._model_mapping[type(config)] if known else None
 
 
 def classifier_class(model: Any) -> type:
@@ -66,7 +67,8 @@ def save_classifier(vlm: Vlm, scalar: Scalar, question: str, folder: Path) -> di
     model.model = vlm.model.model
     weight = scalar.weight_D[None].to(vlm.model.dtype)
     model.score.weight = torch.nn.Parameter(weight)
-    model.save_pretrained(folder)
+    # Names as they are in memory: those of older checkpoints would say nothing of `score` and the base's new place.
+    model.save_pretrained(folder, save_original_format=False)
     processor = copy.deepcopy(vlm.processor)
     processor.chat_template = asking(processor.chat_template, question)
     processor.tokenizer.chat_template = processor.chat_template

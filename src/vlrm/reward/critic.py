@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from vlrm.critiques import templates
-from vlrm.reward.model import language_modules, load_adapter, softcap
+from vlrm.reward.adapters import language_modules, load_adapter, softcap
 from vlrm.reward.schedule import warm_cosine
 from vlrm_kernels.lm_head import token_logprob
 

@@ -16,9 +16,10 @@ from vlrm import chat
 from vlrm.errors import UserError
 from vlrm.lineage.files import write_json
 from vlrm.progress import say
+from vlrm.reward.adapters import merge_adapter, softcap
 from vlrm.reward.check import check_classifier, check_merged
 from vlrm.reward.classifier import save_classifier
-from vlrm.reward.model import ADAPTER, RewardModel, Row, merge_adapter
+from vlrm.reward.model import ADAPTER, RewardModel, Row
 from vlrm.reward.scalar import Scalar, States, agreement, fit, group, split, states, yes_direction
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 ABOUT, BASE, CLASSIFIER, VALUE_HEAD = "export.json", "base", "classifier", "value_head.safetensors"
 MERGED = "merged"
 PARTS = (MERGED, CLASSIFIER, "value_head")
+WRONG = 1e-3
+"""A larger difference of a reward from the one before the export is no rounding of float32."""
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -75,10 +78,14 @@ def export_model(
         held_out: rows to measure on; by default the rows of some of the images of ``rows``.
 
     Raises:
-        UserError: the model is not in float32, or the rows are about one image only.
+        UserError: the model is not in float32 or was trained in 4 bits, or the rows are about one image only.
     """
     settings = settings or ExportModel()
     vlm = model.vlm
+    if model.config.mode == "qlora":
+        raise UserError(
+            "an adapter trained on a base in 4 bits is not merged: it fits no other weights; use Scorer.load"
+        )
     if vlm.model.dtype is not torch.float32:
         raise UserError(f"an adapter is merged in float32, and the model is loaded as {vlm.model.dtype}: load it so")
     fitted, held = (list(rows), list(held_out)) if held_out else split(rows, settings.held_out)
@@ -102,23 +109,35 @@ def export_model(
         if CLASSIFIER in settings.parts:
             expected = scalar(rewards.hidden_ND) - scalar.bias
             about["checked"] |= check_classifier(folder / CLASSIFIER, vlm, shown, expected, question)
+        _refuse_wrong(about)
     write_json(folder / ABOUT, about)
     return about
+
+
+def _refuse_wrong(about: dict[str, Any]) -> None:
+    """No files that are not the model: in float32 they are it to rounding, in less they are at least numbers."""
+    most = WRONG if about["dtype"] == "float32" else math.inf
+    for name, error in about["checked"].items():
+        if name.endswith("_error") and not error < most:
+            raise RuntimeError(f"what was written does not score as the model it was made of ({name} is {error})")
 
 
 def fold(model: RewardModel) -> None:
     """Merge the adapter into the weights and take its layers out: what stays is a plain model of transformers."""
     backbone = model.backbone
     if model.config.adapter:
-        merge_adapter(backbone, ADAPTER)
-        for name, layer in list(backbone.named_modules()):
-            if isinstance(layer, LoraLayer):
-                parent, _, child = name.rpartition(".")
-                setattr(backbone.get_submodule(parent), child, layer.get_base_layer())
+        layers = [(name, layer) for name, layer in backbone.named_modules() if isinstance(layer, LoraLayer)]
+        if not all(layer.merged for _, layer in layers):
+            merge_adapter(backbone, ADAPTER)
+        for name, layer in layers:
+            parent, _, child = name.rpartition(".")
+            setattr(backbone.get_submodule(parent), child, layer.get_base_layer())
         backbone._hf_peft_config_loaded = False
         del backbone.peft_config
+        # Loading an adapter leaves the renaming of *its* file here, and save_pretrained would undo it on all weights.
+        backbone.__dict__.pop("_weight_conversions", None)
     # What is exported is the reward of a response alone: critiques are written by a critic on the base model.
-    model.config = model.config.model_copy(update={"adapter": False, "critiques": 0})
+    model.config = model.config.model_copy(update={"adapter": False, "critiques": 0, "mode": "lora"})
 
 
 def _about(model: RewardModel, settings: ExportModel) -> dict[str, Any]:
@@ -131,7 +150,9 @@ def _about(model: RewardModel, settings: ExportModel) -> dict[str, Any]:
         "yes_token": model.yes_no[0],
         "no_token": model.yes_no[1],
         "verification_question": chat.VERIFY[config.verify_form],
+        "logit_softcap": softcap(model.backbone.config),
         "temperature": config.temperature,
+        "max_pixels": model.vlm.max_pixels,
         "text_only": config.text_only,
         "made_from": config.base,
         "dtype": settings.dtype,

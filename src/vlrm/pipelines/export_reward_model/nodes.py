@@ -19,6 +19,8 @@ from vlrm.reward.model import RewardModel, Row
 from vlrm.vlm import Vlm
 
 SIDES = ("chosen", "rejected")
+TRUSTED = 0.9
+"""Share of pairs in the reward's order below which a user is warned of the scalar form."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,8 @@ class ExportedModel:
     def save(self, path: Path) -> None:
         copied = self.source / "base"
         config = RewardModel.read_config(self.source)
-        # In float32, whatever it was trained in: an adapter is merged so.
-        vlm = Vlm.load(copied if copied.exists() else config.base, self.images, max_pixels=config.max_pixels)
-        model = RewardModel.load(self.source, vlm)
+        base = copied if copied.exists() else config.base
+        model = RewardModel.load(self.source, Vlm.load(base, self.images, max_pixels=config.max_pixels))
         about = export_model(model, self.rows, path, self.settings, self.held_out)
         console = Console(highlight=False, soft_wrap=True)
         for line in told(about):
@@ -82,6 +83,12 @@ def told(about: dict[str, Any]) -> list[str]:
         lines.append(
             f"{title}: correlation {_share(one['correlation'])}, order of pairs {_share(one['pair_agreement'])} "
             f"({one['pairs']} pairs), mean error {one['mean_absolute_error']:.4f} on {one['rows']} held-out responses"
+        )
+    share = scalar["held_out"]["pair_agreement"]
+    if share is None or share < TRUSTED:
+        lines.append(
+            f"[yellow]The scalar form orders {_share(share)} of the pairs as the reward does: where that matters, use "
+            "the merged model and not the classifier or the value head[/yellow]"
         )
     if about["not_in_transformers"]:
         kinds = ", ".join(about["not_in_transformers"])

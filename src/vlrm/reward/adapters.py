@@ -1,0 +1,48 @@
+"""What the reward model and the critic ask of a base model: where adapters go, reading them, its logits' bound."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from peft import set_peft_model_state_dict
+from peft.tuners.lora import LoraLayer
+from peft.tuners.tuners_utils import cast_adapter_dtype
+from safetensors.torch import load_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def softcap(config: Any) -> float:
+    """The bound that some architectures put on their logits; 0 for none."""
+    return float(getattr(config.get_text_config(), "final_logit_softcapping", None) or 0)
+
+
+def load_adapter(model: Any, folder: Path, name: str) -> None:
+    """Put a saved LoRA adapter on a freshly loaded base, for reading; its weights are float32 as they were trained."""
+    model.load_adapter(str(folder), name)
+    if model.dtype is not torch.float32:  # transformers has read it in the base's precision
+        cast_adapter_dtype(model, name)
+        set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"), adapter_name=name)
+    merge_adapter(model, name)
+
+
+def merge_adapter(model: Any, name: str) -> None:
+    """Add a LoRA adapter into float32 weights for reading: the same numbers, without its extra products.
+
+    In other precisions the sum would be rounded, so that what is read were not what was trained: there it stays apart.
+    """
+    for module in model.modules():
+        if (
+            isinstance(module, LoraLayer)
+            and name in module.lora_A
+            and module.get_base_layer().weight.dtype is torch.float32
+        ):
+            module.merge(adapter_names=[name])
+
+
+def language_modules(model: Any, targets: Sequence[str]) -> str:
+    """A pattern that matches the named linear layers of the language side only: the tower stays as it is."""
+    return rf".*(language_model|text_model).*\.({'|'.join(targets)})"
