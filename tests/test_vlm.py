@@ -11,9 +11,9 @@ from vlrm.vlm import Vlm
 
 
 def test_a_family_that_cannot_be_read_yet_is_named_with_the_way_out(tmp_path):
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "qwen2_5_vl"}))
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "blip-2"}))
     with pytest.raises(
-        UserError, match=r"is of type qwen2_5_vl, .* model of type llava \(others can .*policy.endpoint"
+        UserError, match=r"is of type blip-2, .* model of type llava, .* \(others can .*policy.endpoint"
     ):
         Vlm.load(tmp_path, tmp_path)
 

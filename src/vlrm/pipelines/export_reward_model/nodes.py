@@ -36,9 +36,8 @@ class ExportedModel:
     def save(self, path: Path) -> None:
         copied = self.source / "base"
         config = RewardModel.read_config(self.source)
-        # In float32, whatever it was trained in: an adapter is merged so.
-        vlm = Vlm.load(copied if copied.exists() else config.base, self.images, max_pixels=config.max_pixels)
-        model = RewardModel.load(self.source, vlm)
+        base = copied if copied.exists() else config.base
+        model = RewardModel.load(self.source, Vlm.load(base, self.images, max_pixels=config.max_pixels))
         about = export_model(model, self.rows, path, self.settings, self.held_out)
         console = Console(highlight=False, soft_wrap=True)
         for line in told(about):
