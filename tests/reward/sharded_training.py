@@ -47,7 +47,7 @@ def main(folder: Path, out: Path, accumulation: int) -> None:
     objective = PairObjective(model, chosen)
     logs = []
     given = Given(sorted(json.loads((folder / "images.json").read_text())))
-    trainer = RewardTrainer(objective, given, arguments(chosen, folder / "out", 0), logs.append)
+    trainer = RewardTrainer(objective, given, arguments(chosen, folder / "out", 0, torch.device("cpu")), logs.append)
     trainer.fit()
     learning = [p for p in objective.parameters() if p.requires_grad]
     frozen = [p for module in frozen_side(model) for p in module.parameters()]

@@ -103,7 +103,7 @@ def test_deepspeed_files_take_what_the_trainer_knows(stage):
         "deepspeed_config_file": f"conf/distributed/{file.name}", "zero3_init_flag": False,
     }  # fmt: skip
     config = json.loads(file.read_text())
-    args = arguments(settings(accumulation=3, bf16=True, clip=0.5), Path("unused"), 0)
+    args = arguments(settings(accumulation=3, bf16=True, clip=0.5), Path("unused"), 0, torch.device("cpu"))
     known = {
         "train_micro_batch_size_per_gpu": args.per_device_train_batch_size,
         "gradient_accumulation_steps": args.gradient_accumulation_steps,

@@ -86,7 +86,7 @@ def fit(
         return [len(ids) + 1 for ids in vlm.token_ids([example.critique for example in examples])]
 
     with TemporaryDirectory() as spare:
-        args = arguments(settings, folder or Path(spare), seed)
+        args = arguments(settings, folder or Path(spare), seed, objective.model.vlm.model.device)
         if settings.launch is not None and args.world_size != settings.processes:
             raise UserError(
                 f"{args.world_size} of {settings.processes} processes train together: reward.launch "

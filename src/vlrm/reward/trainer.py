@@ -49,8 +49,8 @@ class StepLog:
     gradient_norm: float = math.nan
 
 
-def arguments(settings: RewardTraining, folder: Path, seed: int) -> TrainingArguments:
-    """What the Trainer is asked for: no output of its own, one planned micro-batch an item."""
+def arguments(settings: RewardTraining, folder: Path, seed: int, device: torch.device) -> TrainingArguments:
+    """What the Trainer is asked for: no output of its own, one planned micro-batch an item, where the model is."""
     return TrainingArguments(
         output_dir=str(folder),
         per_device_train_batch_size=1,
@@ -58,7 +58,7 @@ def arguments(settings: RewardTraining, folder: Path, seed: int) -> TrainingArgu
         learning_rate=settings.rate,
         max_grad_norm=settings.clip,
         bf16=settings.bf16,
-        use_cpu=not torch.accelerator.is_available(),  # told, or bf16 is refused and processes are not joined
+        use_cpu=device.type == "cpu",  # told, or bf16 is refused and processes are not joined
         seed=seed % 2**32,
         save_strategy="steps" if settings.checkpoint_steps else "no",
         save_steps=settings.checkpoint_steps or 500,
