@@ -8,6 +8,8 @@ from mlflow import MlflowClient
 
 from tiny_project import create, kedro_run
 
+pytestmark = pytest.mark.xdist_group("hooks")  # one run for all of these tests
+
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):

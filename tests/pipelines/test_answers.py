@@ -24,6 +24,9 @@ def kedro_run(pipeline: str, data: Path, **parameters: object) -> subprocess.Com
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
+pytestmark = pytest.mark.xdist_group("answers")  # one run for all of these tests
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """Eight scenes; of each a true and a false answer, not side by side; and rows that cannot be used."""

@@ -17,6 +17,7 @@ from vlrm.scenes.questions import ask
 from vlrm.scenes.render import render
 from vlrm.scenes.world import scenes
 
+pytestmark = pytest.mark.xdist_group("own_images")  # one run for all of these tests
 ROOT = Path(__file__).parents[2]
 BAD = ("truncated", "bomb", "text", "missing")
 
