@@ -16,8 +16,9 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from gpu_parts import Check, checks, one_call, padded, segments_of
+from gpu_parts import Check, checks, one_call, padded
 from measured_on import machine, versions
+from vlrm.reward.attention import Segments
 from vlrm_kernels import measuring
 from vlrm_kernels.lm_head import benchmark as lm_head
 from vlrm_kernels.lm_head import cost as lm_head_cost
@@ -66,9 +67,9 @@ def attention_times(repeats: int) -> Iterator[Timing]:
     device = torch.device("cuda")
     for name, pair in PAIRS.items():
         trees = [pair] * AT_ONCE
-        segments, length = segments_of(trees, device)
+        segments = Segments.of(trees, device)
         leaves = [
-            torch.randn(1, n, length, WIDTH, device=device, dtype=torch.bfloat16, requires_grad=True)
+            torch.randn(1, n, segments.length, WIDTH, device=device, dtype=torch.bfloat16, requires_grad=True)
             for n in (HEADS, GROUPS, GROUPS)
         ]
         alone = [(p, (a,)) for p, answers in trees for a in answers]

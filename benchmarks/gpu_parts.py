@@ -56,19 +56,6 @@ class Check:
 # --- attention --------------------------------------------------------------------------------------------------------
 
 
-def segments_of(trees: Sequence[tuple[int, Sequence[int]]], device: torch.device) -> tuple[Segments, int]:
-    """Segments of a packed row, and its length."""
-    spans, at = [], 0
-    for prompt, answers in trees:
-        start, end = at, at + prompt
-        branches, at = [], end
-        for length in answers:
-            branches.append((at, at + length))
-            at += length
-        spans.append((start, end, branches))
-    return Segments.of(spans, device), at
-
-
 def drawn(length: int, device: torch.device, dtype: torch.dtype, heads: tuple[int, int] = (8, 2)) -> list[Tensor]:
     """Queries, keys and values (1, heads, L, 64), alike on every device."""
     generator = torch.Generator().manual_seed(length)
@@ -108,12 +95,13 @@ def padded(leaves: Sequence[Tensor], segments: Segments) -> Tensor:
 def attention_checks(device: torch.device) -> Iterator[Check]:
     """Each way against float64 on the CPU, forward and backward."""
     for trees in SHAPES:
-        exact_segments, length = segments_of(trees, torch.device("cpu"))
+        exact_segments = Segments.of(trees, torch.device("cpu"))
+        length = exact_segments.length
         exact = drawn(length, torch.device("cpu"), torch.float64)
         towards = torch.randn(1, length, 8, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
         want = _with_gradients(padded, exact, exact_segments, towards)
         for dtype, (forward, backward) in BOUNDS.items():
-            segments, _ = segments_of(trees, device)
+            segments = Segments.of(trees, device)
             leaves = drawn(length, device, dtype)
             for name, way in (("segments", one_call), ("padded", padded)):
                 got = _with_gradients(way, leaves, segments, towards)

@@ -86,13 +86,7 @@ def _rewards(model: RewardModel, rows: Sequence[Row]) -> float:
 
 def _gradients(model: RewardModel, rows: Sequence[Row]) -> float:
     """Of a weighted sum of rewards, with respect to LoRA weights and the head, under gradient checkpointing."""
-    model.add_adapter(4, 8, ("q_proj", "v_proj"), seed=0)
-    for name, value in model.backbone.named_parameters():
-        value.requires_grad_("lora_" in name)
-        if "lora_B" in name:
-            torch.nn.init.normal_(value, std=0.1)
-    model.backbone.gradient_checkpointing_enable({"use_reentrant": False})
-    model.train()
+    family_models.learning(model)
     weights = torch.linspace(-1, 1, len(rows))
 
     def gradients(batches: Sequence[Sequence[int]]) -> dict[str, Tensor]:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from vlrm.chat import Messages
 
+HELD = "held:"
+"""Prefix of a reference to an image that is in no store."""
 LOOK = 64
 """Images that a tower looks at together."""
 
@@ -115,7 +117,7 @@ class Vlm:
     def hold(self, image: Image.Image) -> str:
         """A reference for an image that is in no store, good until it is released."""
         image = self._within(image)
-        reference = f"held:{hashlib.sha256(f'{image.size}'.encode() + image.tobytes()).hexdigest()}"
+        reference = f"{HELD}{hashlib.sha256(f'{image.size}'.encode() + image.tobytes()).hexdigest()}"
         self._held[reference] = image
         return reference
 

@@ -95,6 +95,18 @@ def test_hidden_states_are_what_the_head_reads_in_the_order_of_rows(tiny) -> Non
     assert not model.head._forward_pre_hooks  # nothing is left behind
 
 
+def test_hidden_states_keep_their_rows_where_prompts_take_turns(tiny) -> None:
+    vlm, images = tiny
+    model = reward_model(vlm)
+    rows = [
+        Row(image, question, text)
+        for text in ("Yes", BALL, STAR)
+        for image, question in ((images[0], "Is there a star?"), (images[1], "What?"), (images[0], "What?"))
+    ]
+    for row, state in zip(rows, hidden_states(model, rows), strict=True):
+        np.testing.assert_allclose(hidden_states(model, [row])[0], state, atol=1e-4)
+
+
 def test_the_probe_finds_a_direction_and_takes_the_strength_the_gate_prefers() -> None:
     rng = np.random.default_rng(0)
     direction = rng.normal(size=12)

@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from vlrm.reward.model import RewardModel
+
 TEXTS = [
     "There is a red star. I can see two blue balls and a small green ring on the table.",
     "What is in the image? Is there a star? Yes No See: red star. Check: red star: yes. Verdict: right.",
@@ -264,3 +266,14 @@ def write(kind: str, folder: Path) -> Path:
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder
+
+
+def learning(model: RewardModel) -> None:
+    """Make ``model`` learn as in training, its adapter no longer at zero, which would hide half of the gradients."""
+    model.add_adapter(4, 8, ("q_proj", "v_proj"), seed=0)
+    for name, value in model.backbone.named_parameters():
+        value.requires_grad_("lora_" in name)
+        if "lora_B" in name:
+            torch.nn.init.normal_(value, std=0.1)
+    model.backbone.gradient_checkpointing_enable({"use_reentrant": False})
+    model.train()

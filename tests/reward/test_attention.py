@@ -28,15 +28,8 @@ HEADS = [(4, 4), (4, 2), (6, 1)]
 
 
 def segments_of(trees):
-    spans, at = [], 0
-    for prompt, answers in trees:
-        start, end = at, at + prompt
-        branches, at = [], end
-        for length in answers:
-            branches.append((at, at + length))
-            at += length
-        spans.append((start, end, branches))
-    return Segments.of(spans, CPU), at
+    segments = Segments.of(trees, CPU)
+    return segments, segments.length
 
 
 def drawn(length, queries, groups, dtype=torch.float64, width=8):

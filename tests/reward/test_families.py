@@ -71,13 +71,7 @@ def test_a_reward_is_that_of_its_row_alone(vlm, images):
 
 def test_a_gradient_is_the_sum_of_those_of_rows_alone(vlm, images):
     model = reward_model(vlm)
-    model.add_adapter(4, 8, ("q_proj", "v_proj"), seed=0)
-    for name, value in model.backbone.named_parameters():
-        value.requires_grad_("lora_" in name)
-        if "lora_B" in name:
-            torch.nn.init.normal_(value, std=0.1)
-    model.backbone.gradient_checkpointing_enable({"use_reentrant": False})
-    model.train()
+    family_models.learning(model)
     rows = mixed(images)[4:14]
     weights = torch.linspace(-1, 1, len(rows))
 

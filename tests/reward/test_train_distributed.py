@@ -22,7 +22,6 @@ from training_cases import critiques, pairs_about, reward_model, settings, store
 from vlrm.errors import UserError
 from vlrm.reward import launch
 from vlrm.reward.checkpoints import weights_of
-from vlrm.reward.model import Row
 from vlrm.reward.objective import PairObjective
 from vlrm.reward.train import train_reward_model
 from vlrm.reward.trainer import arguments
@@ -52,7 +51,6 @@ def test_two_sharded_processes_are_one_with_two_micro_batches(tiny_folder, tmp_p
         torch.testing.assert_close(same[name], value, rtol=0, atol=1e-5)
 
 
-@pytest.mark.skipif("None" not in str(Row.__annotations__["image"]), reason="rows have no text-only form yet")
 def test_a_process_that_has_only_text_does_not_keep_the_others_waiting(tiny_folder, tmp_path):
     """One of two sharded processes reads images, the other none: same steps as one process that reads both."""
     shutil.copytree(tiny_folder, tmp_path / "base")

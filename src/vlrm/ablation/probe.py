@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from vlrm.reward.scoring import score
+from vlrm.reward.scalar import states
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from torch import Tensor
+    from collections.abc import Sequence
 
     from vlrm.evaluation.bootstrap import Floats
     from vlrm.reward.model import RewardModel, Row
@@ -22,25 +20,9 @@ STRENGTHS = (0.001, 0.01, 0.1, 1.0)
 """Inverse regularisation, chosen on the gate split."""
 
 
-def hidden_states(model: RewardModel, rows: Sequence[Row], progress: Callable[[int], None] | None = None) -> Floats:
+def hidden_states(model: RewardModel, rows: Sequence[Row]) -> Floats:
     """What the head reads of each row, (N, D): the last hidden state after the verification question."""
-    seen: list[np.ndarray] = []
-
-    def keep(_: object, inputs: tuple[Tensor]) -> None:
-        seen.append(inputs[0].detach().cpu().double().numpy())
-
-    # Scoring sorts rows by length, and its sort is stable: rows that come sorted are read in the order they come.
-    lengths = [len(r.question) + len(r.response) + len(r.critique or "") for r in rows]
-    order = sorted(range(len(rows)), key=lengths.__getitem__)
-    handle = model.head.register_forward_pre_hook(keep)
-    try:
-        score(model, [rows[i] for i in order], progress)
-    finally:
-        handle.remove()
-    states_ND = np.concatenate(seen)
-    found = np.empty_like(states_ND)
-    found[order] = states_ND
-    return found
+    return np.asarray(states(model, rows).hidden_ND.numpy())
 
 
 @dataclass(frozen=True)

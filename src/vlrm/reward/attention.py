@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -37,8 +38,22 @@ class Segments:
     _masks: dict[Span, Tensor] = field(default_factory=dict)
 
     @staticmethod
-    def of(spans: Sequence[tuple[int, int, list[Span]]], device: torch.device) -> Segments:
-        return Segments([((start, end), branches) for start, end, branches in spans], device)
+    def of(lengths: Sequence[tuple[int, Sequence[int]]], device: torch.device) -> Segments:
+        """Of trees side by side, each given by the lengths of its prompt and of its branches."""
+        trees: list[tuple[Span, list[Span]]] = []
+        at = 0
+        for prompt, branches in lengths:
+            ends = list(accumulate((prompt, *branches), initial=at))
+            spans = list(pairwise(ends))
+            trees.append((spans[0], spans[1:]))
+            at = ends[-1]
+        return Segments(trees, device)
+
+    @property
+    def length(self) -> int:
+        """Of the row, L."""
+        prompt, branches = self.trees[-1]
+        return (branches[-1] if branches else prompt)[1]
 
     def lower_right(self, queries: int, keys: int) -> Tensor:
         """The causal mask (queries, keys) of the last ``queries`` of ``keys`` tokens."""

@@ -12,9 +12,10 @@ from torch import Tensor
 from transformers import AutoProcessor
 
 from vlrm import chat
+from vlrm.images import BLANK
 from vlrm.reward.classifier import asked, classifier_class
 from vlrm.reward.model import RewardModel, Row
-from vlrm.vlm import Vlm
+from vlrm.vlm import HELD, Vlm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 def check_merged(folder: Path, vlm: Vlm, rows: Sequence[Row], rewards_N: Tensor) -> float:
     """Largest difference of the rewards of the merged model in ``folder`` from ``rewards_N``."""
     again = Vlm.load(folder / "base", vlm.images, max_pixels=vlm.max_pixels)
-    again._held |= vlm._held  # images in no store, as they came: opening one scales it down
+    for image in {row.image.removeprefix(BLANK) for row in rows if row.image}:
+        if image.startswith(HELD):  # in no store: handed over, under the same reference
+            again.hold(vlm.open(image))
     found = RewardModel.load(folder, again)(list(rows))
     return float((found.double().cpu() - rewards_N).abs().max())
 

@@ -104,7 +104,13 @@ def _assemble(rows: list[list[Tree]], vlm: Vlm, layout: Layout) -> Batch:
     inputs: dict[str, Any] = {"input_ids": tokens.to(device), "use_cache": False}
     inputs["position_ids"] = (positions if vlm.family.axes > 1 else positions[0]).to(device)
     inputs |= vlm.vision([tree.seen for row in rows for tree in row])
-    inputs |= _apart(lines, tokens, positions, filled, vlm, layout)
+    if layout is Layout.PACKED:
+        # A mask of four dimensions is handed on as it is: none is built, and the attention reads the segments.
+        inputs["attention_mask"] = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=device)
+        lengths = [(len(tree.prefix), list(map(len, tree.branches))) for tree in rows[0]]
+        inputs["segments"] = Segments.of(lengths, device)
+    else:
+        inputs |= _masks(lines, tokens, positions, filled, vlm, layout)
     return Batch(
         inputs,
         torch.tensor(source, dtype=torch.long, device=device),
@@ -132,17 +138,11 @@ def _line(trees: Sequence[Tree], vlm: Vlm) -> _Line:
     return line
 
 
-def _apart(
+def _masks(
     lines: Sequence[_Line], tokens: Tensor, positions: Tensor, filled: Tensor, vlm: Vlm, layout: Layout
 ) -> dict[str, Any]:
     """The inputs that keep answers apart."""
     device = vlm.model.device
-    if layout is Layout.PACKED:
-        # A mask of four dimensions is handed on as it is: none is built, and the attention reads the segments.
-        return {
-            "attention_mask": torch.ones(1, 1, 1, 1, dtype=torch.bool, device=device),
-            "segments": Segments.of(lines[0].spans, device),
-        }
     images = (tokens == vlm.image_token_id) & filled
     if layout is Layout.PADDED:
         types = {} if vlm.family.types is None else {vlm.family.types: images.int().to(device)}

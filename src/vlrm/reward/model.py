@@ -98,11 +98,15 @@ class Head(nn.Module):
 
 @dataclass(frozen=True)
 class Terms:
-    """The three terms of each row, (B,) each: mean log p(response), log-odds of yes, and the head's output."""
+    """The three terms of each row, (B,) each: mean log p(response), log-odds of yes, and the head's output.
+
+    ``hidden`` (B, D) is the last hidden state, of which the last two are made.
+    """
 
     likelihood: Tensor
     yes: Tensor
     head: Tensor
+    hidden: Tensor
 
 
 class RewardModel(nn.Module):
@@ -144,15 +148,17 @@ class RewardModel(nn.Module):
         batch = lay(trees, self.vlm, self.layout)
         hidden_TD = self.backbone.model(**batch.inputs).last_hidden_state.flatten(0, 1)
         last_RD = hidden_TD[batch.last_R]
-        found = Terms(
-            self._likelihood(hidden_TD, batch, len(rows)), self._yes_odds(last_RD).float(), self.head(last_RD).float()
-        )
+        likelihood_R = self._likelihood(hidden_TD, batch, len(rows))
         back = torch.tensor(order, device=last_RD.device).argsort()
-        return Terms(found.likelihood[back], found.yes[back], found.head[back])
+        last_BD = last_RD[back]
+        return Terms(likelihood_R[back], self._yes_odds(last_BD).float(), self.head(last_BD).float(), last_BD)
 
     def forward(self, rows: Sequence[Row]) -> Tensor:
         """Rewards (B,)."""
-        terms = self.terms(rows)
+        return self.combined(self.terms(rows))
+
+    def combined(self, terms: Terms) -> Tensor:
+        """The reward (B,) of its terms."""
         return self.likelihood_scale * terms.likelihood + self.yes_scale * terms.yes + terms.head
 
     def lengths(self, rows: Sequence[Row]) -> list[int]:

@@ -77,22 +77,13 @@ def yes_direction(model: RewardModel) -> Tensor:
 @torch.no_grad()
 def states(model: RewardModel, rows: Sequence[Row], batch: int = 64) -> States:
     """Last hidden states and full rewards in the order of ``rows``; every row is read once."""
-    seen: list[Tensor] = []
     hidden: dict[int, Tensor] = {}
     reward: dict[int, float] = {}
-    # The head is given the states that the reward is made of: it is asked, so that no second reading can differ.
-    hook = model.head.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach().double().cpu()))
-    try:
-        for part in batches(model, rows, batch, None):
-            ordered = _together(rows, part)
-            seen.clear()
-            terms = model.terms([rows[i] for i in ordered])
-            found = model.likelihood_scale * terms.likelihood + model.yes_scale * terms.yes + terms.head
-            reward |= dict(zip(ordered, found.double().tolist(), strict=True))
-            hidden |= dict(zip(ordered, torch.cat(seen), strict=True))
-            say(f"response {len(reward)} of {len(rows)} read")
-    finally:
-        hook.remove()
+    for part in batches(rows, batch):
+        terms = model.terms([rows[i] for i in part])
+        reward |= dict(zip(part, model.combined(terms).double().tolist(), strict=True))
+        hidden |= dict(zip(part, terms.hidden.double().cpu(), strict=True))
+        say(f"response {len(reward)} of {len(rows)} read")
     order = range(len(rows))
     return States(torch.stack([hidden[i] for i in order]), torch.tensor([reward[i] for i in order]).double())
 
@@ -169,11 +160,3 @@ def split(rows: Sequence[Row], share: float) -> tuple[list[Row], list[Row]]:
     names = sorted({group(row) for row in rows}, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
     held = set(names[: max(1, min(len(names) - 1, round(share * len(names))))]) if len(names) > 1 else set()
     return [row for row in rows if group(row) not in held], [row for row in rows if group(row) in held]
-
-
-def _together(rows: Sequence[Row], part: Sequence[int]) -> list[int]:
-    """``part`` with the rows of a prompt side by side, the order in which a model reads them."""
-    prompts: dict[tuple[str | None, str], list[int]] = {}
-    for i in part:
-        prompts.setdefault((rows[i].image, rows[i].question), []).append(i)
-    return [i for numbers in prompts.values() for i in numbers]

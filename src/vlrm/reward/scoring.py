@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from vlrm.critiques.templates.template import Template
 
 BATCH = 64
-"""Responses a forward pass reads, unless it is given a number of tokens."""
+"""Responses a forward pass reads."""
 CRITIC_FOLDER = "critic"
 
 
@@ -39,43 +39,30 @@ def score(
     rows: Sequence[Row],
     progress: Callable[[int], None] | None = None,
     batch: int = BATCH,
-    tokens: int | None = None,
 ) -> np.ndarray:
-    """Rewards (N,) in the order given, which does not depend on ``batch`` or ``tokens`` beyond rounding.
+    """Rewards (N,) in the order given, which do not depend on ``batch`` beyond rounding.
 
-    Responses to one prompt are read after it together, and batches are of similar lengths: of at most ``batch``
-    responses, or with ``tokens`` of as many as have so many tokens, were each read with its own prompt.
+    Responses to one prompt are read after it together, and batches are of at most ``batch`` responses of similar
+    lengths.
     """
     rewards = np.zeros(len(rows))
-    for part in batches(model, rows, batch, tokens):
+    for part in batches(rows, batch):
         rewards[part] = model([rows[i] for i in part]).double().cpu().numpy()
         if progress is not None:
             progress(len(part))
     return rewards
 
 
-def batches(model: RewardModel, rows: Sequence[Row], batch: int, tokens: int | None) -> Iterator[list[int]]:
+def batches(rows: Sequence[Row], batch: int) -> Iterator[list[int]]:
     """Numbers of rows that are read together: prompts by length, the responses to each side by side."""
-    if tokens is None:
-        cost, most = [1] * len(rows), batch
-        lengths = [len(r.question) + len(r.response) + len(r.critique or "") for r in rows]
-    else:
-        cost = lengths = model.lengths(rows)
-        most = tokens
+    lengths = [len(r.question) + len(r.response) + len(r.critique or "") for r in rows]
     prompts: dict[tuple[str | None, str], list[int]] = {}
     for i, row in enumerate(rows):
         prompts.setdefault((row.image, row.question), []).append(i)
-    part: list[int] = []
-    spent = 0
-    for numbers in sorted(prompts.values(), key=lambda numbers: max(lengths[i] for i in numbers)):
-        for i in sorted(numbers, key=lengths.__getitem__):
-            if part and spent + cost[i] > most:
-                yield part
-                part, spent = [], 0
-            part.append(i)
-            spent += cost[i]
-    if part:
-        yield part
+    by_length = sorted(prompts.values(), key=lambda numbers: max(lengths[i] for i in numbers))
+    order = [i for numbers in by_length for i in sorted(numbers, key=lengths.__getitem__)]
+    for start in range(0, len(order), batch):
+        yield order[start : start + batch]
 
 
 PAIR_TEXTS = ["pair_id", "image_sha256", "question", "chosen", "rejected"]
@@ -156,7 +143,10 @@ class Scorer:
         ``given``: a critique for each row instead, its verdict line, if any, left out of what is read.
         """
         vlm = self.model.vlm
-        references = [None if image is None else vlm.hold(_opened(image)) for image, _, _ in rows]
+        # An image that several responses are about is opened once.
+        distinct = {_key(image): image for image, _, _ in rows if image is not None}
+        held = {key: vlm.hold(_opened(image)) for key, image in distinct.items()}
+        references = [None if image is None else held[_key(image)] for image, _, _ in rows]
         try:
             plain = [Row(ref, q, r) for ref, (_, q, r) in zip(references, rows, strict=True)]
             if given is not None:
@@ -193,6 +183,10 @@ class Scorer:
         ]
         rewards = iter(score(self.model, [row for several in carried for row in several]))
         return np.array([np.mean([next(rewards) for _ in several]) for several in carried])
+
+
+def _key(image: Image.Image | str | Path) -> int | str:
+    return id(image) if isinstance(image, Image.Image) else str(image)
 
 
 def _opened(image: Image.Image | str | Path) -> Image.Image:
