@@ -5,7 +5,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
 
 from vlrm.errors import UserError
-from vlrm.preflight import IMAGES, PreflightHooks
+from vlrm.preflight import IMAGES, REWARD, PreflightHooks
 
 
 def pipeline(namespace: str) -> Pipeline:
@@ -22,3 +22,17 @@ def test_an_ablation_of_a_users_images_is_refused_at_once():
     catalog = DataCatalog({IMAGES: MemoryDataset("photos"), "params:seed": MemoryDataset(0)})
     with pytest.raises(UserError, match="leave images= out"):
         PreflightHooks().before_pipeline_run(pipeline("ablation.no_quads.round_01"), catalog)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"launch": "nowhere.yaml"}, "no accelerate configuration nowhere.yaml"),
+        ({"mode": "qlora"}, "mode: qlora needs"),
+    ],
+)
+def test_a_training_that_this_machine_cannot_do_is_refused_at_once(asked, told):
+    training = Pipeline([node(lambda reward: reward, REWARD, "out", name="n")])
+    catalog = DataCatalog({IMAGES: MemoryDataset(None), REWARD: MemoryDataset(asked)})
+    with pytest.raises(UserError, match=told):
+        PreflightHooks().before_pipeline_run(training, catalog)

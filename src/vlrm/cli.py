@@ -72,6 +72,7 @@ def _typed_parameters(text: str) -> str:
     text = re.sub(r"Failed to instantiate (\w+) for parameter '[^']*': \d+ validation errors? for \w+", "", text)
     text = text.replace("Extra inputs are not permitted", "is not a known parameter")
     text = re.sub(r" \[type=\w+, input_value=(.*?), input_type=\w+\]", r" (\1)", text)
+    text = re.sub(r" \[type=\w+\]", "", text)  # where the value is not shown, since it may be a key
     lines = [line.strip().removeprefix("- ") for line in text.splitlines()[1:] if line.strip()]
     said = re.sub(r"Parameter '([^']+)': +([\w.]+) (?=[A-Zi])", r"\1.\2: ", " ".join(lines))
     return f"parameters are not valid: {said.rstrip('.')}."

@@ -11,6 +11,7 @@ from vlrm.errors import UserError
 DEVICE = r"auto|cpu|cuda(:\d+)?"
 """The names of devices, as a pattern."""
 Precision = Literal["float32", "bfloat16"]
+PrecisionOrAuto = Literal["float32", "bfloat16", "auto"]
 
 
 def device_of(name: str) -> torch.device:
@@ -31,7 +32,7 @@ def device_of(name: str) -> torch.device:
     return device
 
 
-def dtype_of(name: Precision | Literal["auto"], device: torch.device) -> torch.dtype:
+def dtype_of(name: PrecisionOrAuto, device: torch.device) -> torch.dtype:
     """The precision of a name; ``auto`` is bfloat16 on a GPU that computes in it, else float32."""
     if name != "auto":
         return torch.float32 if name == "float32" else torch.bfloat16

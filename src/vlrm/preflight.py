@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
 
 IMAGES = "params:images"
+REWARD = "params:reward"
 
 
 class PreflightHooks:
@@ -20,10 +21,18 @@ class PreflightHooks:
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Refuse to ablate without exact truth: an arm's ceiling, label errors and best rule all need it."""
+        """Refuse to ablate without exact truth: an arm's ceiling, label errors and best rule all need it.
+
+        And to train what this machine cannot.
+        """
         arms = any((node.namespace or "").startswith("ablation.") for node in pipeline.nodes)
         if arms and catalog.exists(IMAGES) and catalog.load(IMAGES) is not None:
             raise UserError(
                 "kedro run --pipeline ablate compares with exact truth, which images= does not give: leave images= out "
                 "to run it on the embedded world."
             )
+        if REWARD in pipeline.inputs():
+            from vlrm.reward.learning import check_ready
+            from vlrm.reward.settings import RewardTraining
+
+            check_ready(RewardTraining.model_validate(catalog.load(REWARD)))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from vlrm.claims.likelihoods import SHRINK
 from vlrm.claims.reliability import CERTAIN
 from vlrm.critiques.templates import AUTO, TEMPLATES
-from vlrm.devices import DEVICE, Precision
+from vlrm.devices import DEVICE, PrecisionOrAuto
 from vlrm.policy.candidates import Distinct
 from vlrm.policy.endpoint_settings import Endpoint
 from vlrm.policy.protocol import Sampling
@@ -59,7 +58,7 @@ class Policy(BaseModel):
     distinct: Distinct = Distinct()
     # Left out of a round's key while there is none: rounds from before it stay what they are.
     endpoint: Endpoint | None = Field(None, exclude_if=lambda endpoint: endpoint is None)
-    dtype: Precision | Literal["auto"] = Field("float32", exclude_if=lambda dtype: dtype == "float32")
+    dtype: PrecisionOrAuto = Field("float32", exclude_if=lambda dtype: dtype == "float32")
     """Of the base model's weights; ``auto`` is bfloat16 on a GPU that computes in it, else float32."""
     max_pixels: int | None = Field(None, ge=1, exclude_if=lambda pixels: pixels is None)
     """Larger images are scaled down before ``base`` sees them, in sampling, training and scoring; saved with it."""

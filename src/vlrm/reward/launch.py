@@ -50,10 +50,8 @@ def train_in_processes(
     """Train ``model`` as ``settings.launch`` says and put the trained weights into it.
 
     Raises:
-        UserError: there is no such configuration, or the processes ended without a model; with their last words.
+        UserError: the processes ended without a model; with their last words.
     """
-    if not Path(settings.launch or "").is_file():
-        raise UserError(f"reward.launch: there is no accelerate configuration {settings.launch}; see conf/distributed")
     with TemporaryDirectory() as name:
         folder = Path(name)
         model.save(folder / START)

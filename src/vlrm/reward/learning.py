@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +14,18 @@ from vlrm.errors import UserError
 if TYPE_CHECKING:
     from vlrm.reward.model import RewardModel
     from vlrm.reward.settings import RewardTraining
+
+
+def check_ready(settings: RewardTraining) -> None:
+    """Refuse what this machine cannot train, before anything is computed.
+
+    Raises:
+        UserError: ``mode: qlora`` without bitsandbytes or without a CUDA device; a ``launch`` file that is not there.
+    """
+    if settings.mode == "qlora":
+        _need_4_bits()
+    if settings.launch is not None and not Path(settings.launch).is_file():
+        raise UserError(f"reward.launch: there is no accelerate configuration {settings.launch}; see conf/distributed")
 
 
 def make_trainable(model: RewardModel, settings: RewardTraining, seed: int) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from vlrm.errors import UserError
 from vlrm.reward.batches import MicroBatch, TrainingPlan
-from vlrm.reward.learning import make_trainable
+from vlrm.reward.learning import check_ready, make_trainable
 from vlrm.reward.model import Row
 from vlrm.reward.objective import PairObjective, image_contrast
 from vlrm.reward.settings import LINEAR, RewardTraining
@@ -58,6 +58,7 @@ def train_reward_model(
     folder = None
     if work is not None and settings.checkpoint_steps is not None:
         folder = work / fingerprint(model, pairs, critiques, targets, settings, seed)[:16]
+    check_ready(settings)
     if settings.launch is not None:
         from vlrm.reward.launch import train_in_processes
 
