@@ -1,0 +1,1 @@
+"""What is examined: reward models, generative judges and the trivial rules that any of them has to beat."""
