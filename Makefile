@@ -37,11 +37,9 @@ $(STAMP): requirements.lock pyproject.toml
 photos: $(STAMP)  ## adds a detector of the 80 COCO objects for real photos (81 MB)
 	$(BIN)/uv pip install --python $(BIN)/python --constraint requirements.lock -e ".[photos]"
 
-iterate: export OMP_NUM_THREADS := 2
 iterate: $(STAMP)  ## the loop on the embedded world: three rounds, a report, a champion
 	$(BIN)/kedro run --pipelines iterate $(ARGS)
 
-ablate: export OMP_NUM_THREADS := 2
 ablate: $(STAMP)  ## what each part of the loop is worth: arms, floors and ceilings (runs the loop first if need be)
 	$(BIN)/kedro run --pipelines ablate $(ARGS)
 

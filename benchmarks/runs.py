@@ -42,11 +42,13 @@ class Job:
 
     def start(self, arguments: argparse.Namespace) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        given = [f"data={self.folder}", f"experiment=bench-{self.seed}", f"seed={self.seed}", *arguments.params]
+        # Two cores: two runs of one stage each, or one run of two stages at once.
+        workers = 1 if arguments.jobs > 1 else 2
+        given = [f"data={self.folder}", f"experiment=bench-{self.seed}", f"seed={self.seed}", f"workers={workers}"]
+        given += arguments.params
         words = ["kedro", "run", "--pipelines", self.pipeline, "--params", ",".join(given)]
         words += [*self.words, *(["--env", arguments.env] if arguments.env else [])]
-        threads = 1 if arguments.jobs > 1 else (os.cpu_count() or 1)
-        environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1", "COLUMNS": "150"}
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "COLUMNS": "150"}
         with self.log.open("wb") as log:
             command = [sys.executable, "-m", *words]
             self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)

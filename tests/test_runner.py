@@ -16,7 +16,8 @@ from rich.console import Console
 
 from vlrm.catalog import JsonDocument
 from vlrm.errors import UserError
-from vlrm.runner import LineageRunner, folder_of
+from vlrm.runner import LineageRunner
+from vlrm.stages import folder_of
 
 RAN: list[str] = []
 

@@ -10,10 +10,12 @@ from kedro.framework.hooks import hook_impl
 
 from vlrm.lineage.hashing import flatten, plain
 from vlrm.lineage.ledger import SETUP, TRACELESS
-from vlrm.registry.tracked import METRICS, as_csv, note, tracked
-from vlrm.runner import folder_of
+from vlrm.registry.tracked import METRICS, as_csv, is_tracked, note, tracked
+from vlrm.stages import folder_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kedro.io import DataCatalog
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
@@ -71,18 +73,19 @@ class TrackingHooks:
             self._enter(folder_of(node.namespace))
 
     @hook_impl
-    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
-        if self._on and self._parent:
-            self._log_dataset(dataset_name, data)
+    def after_node_run(self, node: Node, catalog: DataCatalog, outputs: Mapping[str, Any]) -> None:
+        """Log what there is to log of ``outputs``; files are saved after this, and logged at the end.
 
-    @hook_impl
-    def after_node_run(self, node: Node, catalog: DataCatalog) -> None:
-        """Remember where files to log will lie: they are saved after this, and logged at the end."""
-        if self._on:
-            for name in node.outputs:
-                path = getattr(catalog.get(name), "path", None)
-                if path is not None and name.endswith(tuple(self._settings.get("log_files", ()))):
-                    self._files[name] = (path, folder_of(node.namespace))
+        ``outputs`` may be read from disk when it is asked for: a node can have run in another process.
+        """
+        if not self._on:
+            return
+        for name in node.outputs:
+            path = getattr(catalog.get(name), "path", None)
+            if path is not None and name.endswith(self._ends("log_files")):
+                self._files[name] = (path, folder_of(node.namespace))
+            if self._parent and (name == SUMMARY or name.endswith(self._ends("log_tables")) or is_tracked(name)):
+                self._log_dataset(name, outputs[name])
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -110,6 +113,9 @@ class TrackingHooks:
     @property
     def _on(self) -> bool:
         return bool(self._settings.get("enabled"))
+
+    def _ends(self, setting: str) -> tuple[str, ...]:
+        return tuple(self._settings.get(setting, ()))
 
     @property
     def _mlflow(self) -> Any:
@@ -174,7 +180,7 @@ class TrackingHooks:
         if name == SUMMARY:
             client.set_tag(parent, "mlflow.note.content", note(data))
         own = self._children.get(self._inside or "", parent)
-        if name.endswith(tuple(self._settings.get("log_tables", ()))):
+        if name.endswith(self._ends("log_tables")):
             client.log_text(own, as_csv(data), f"{name.rpartition('.')[2]}.csv")
         found = tracked(name, data)
         if found is None:

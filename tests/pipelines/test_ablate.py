@@ -9,7 +9,7 @@ import pytest
 from vlrm.ablation.arms import ARMS
 from vlrm.pipelines.ablate.pipeline import SELF_ROUNDS, create_pipeline
 from vlrm.pipelines.iterate.pipeline import create_pipeline as loop
-from vlrm.runner import folder_of, round_by_round, whole_plan
+from vlrm.stages import folder_of, round_by_round, whole_plan
 
 if TYPE_CHECKING:
     from kedro.pipeline import Pipeline

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 SETUP = "setup"
 TRACELESS = "traceless"
 """Tag of a node that runs whenever it is asked for and leaves no trace: nothing of it enters a manifest or MLflow."""
+HOME = "home"
+"""Tag of a node that runs in the process of the run itself: it writes to MLflow, or tells of the run itself."""
 _VERSIONED = (
     "vlrm",
     "torch",

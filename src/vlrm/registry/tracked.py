@@ -27,6 +27,7 @@ EXPERIMENT_TAGS = {
 METRICS = re.compile(r"metrics_(\d+)")
 """A round's figures; the number is the round's."""
 ABLATIONS = "ablation_summary"
+TRAINING = "summary_training"
 _INSIDE = re.compile(r"round_(\d+)\.(\w+)")
 _SECTIONS = {
     "blank_image": "controls",
@@ -59,6 +60,16 @@ class Tracked:
     series: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
 
 
+def is_tracked(name: str) -> bool:
+    """Whether :func:`tracked` finds something in datasets of this name."""
+    inside = _INSIDE.fullmatch(name)
+    return (
+        bool(METRICS.fullmatch(name))
+        or name == ABLATIONS
+        or (inside is not None and (inside[2] == TRAINING or inside[2] in _COUNTS))
+    )
+
+
 def tracked(name: str, data: Any) -> Tracked | None:
     """What there is to track in the dataset ``name``; None when nothing."""
     if match := METRICS.fullmatch(name):
@@ -70,7 +81,7 @@ def tracked(name: str, data: Any) -> Tracked | None:
     if match is None:
         return None
     number, what = int(match[1]), match[2]
-    if what == "summary_training":
+    if what == TRAINING:
         return Tracked(number, series=_training(data))
     return Tracked(number, _COUNTS[what](data)) if what in _COUNTS else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kedro.pipeline import Pipeline, node
 from kedro.pipeline.node import Node
 
+from vlrm.lineage.ledger import HOME
 from vlrm.pipelines.critique_generation import pipeline as critique_generation
 from vlrm.pipelines.evaluation import pipeline as evaluation
 from vlrm.pipelines.expert_annotation import pipeline as expert_annotation
@@ -74,6 +75,7 @@ def _ending(rounds: int) -> list[Node]:
              "params:data"],
             "promotion",
             name="promote",
+            tags=[HOME],
         ),
         node(
             choose_best,
@@ -85,6 +87,6 @@ def _ending(rounds: int) -> list[Node]:
         node(
             report,
             ["exam", "promotion", "best_of_n", "round_00.summary_own_images", "params:images", "params:data", *told],
-            ["report", "iterate_summary"], name="report",
+            ["report", "iterate_summary"], name="report", tags=[HOME],
         ),
     ]  # fmt: skip

@@ -1,0 +1,94 @@
+"""Shows a run on the terminal: a line for each stage done, and what the stages at work say."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+
+from vlrm.lineage.ledger import SETUP
+from vlrm.stages import ROUND
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from rich.status import Status
+
+    from vlrm.lineage.ledger import Ledger, Stage
+    from vlrm.lineage.plan import Plan
+
+_QUIET_SECONDS = 15.0
+
+
+class Display:
+    """A moving line for the stages at work on a terminal; elsewhere a line now and then."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(highlight=False, soft_wrap=True)
+        self._status: Status | None = None
+        self._working: dict[str, str] = {}
+        self._shown = time.monotonic()
+
+    @contextmanager
+    def live(self) -> Iterator[None]:
+        """Show the stages at work for the time of the block."""
+        if not self._console.is_terminal:
+            yield
+            return
+        with self._console.status("") as self._status:
+            yield
+        self._status = None
+
+    def begins(self, stage: Stage, place: str) -> None:
+        self._working[stage.name] = label(stage, place)
+        self._shown = time.monotonic()
+        self._refresh()
+
+    def says(self, name: str, text: str) -> None:
+        """The stage ``name`` at work tells where it is."""
+        line = f"{self._working[name].split(_BREAK)[0]}{_BREAK}{escape(text)}"
+        self._working[name] = line
+        if self._status is not None:
+            self._refresh()
+        elif time.monotonic() - self._shown >= _QUIET_SECONDS:
+            self._shown = time.monotonic()
+            self._console.print(line)
+
+    def ends(self, stage: Stage, place: str, what: str) -> None:
+        self._working.pop(stage.name, None)
+        self._refresh()
+        self._console.print(f"{label(stage, place)}{_BREAK}[green]{escape(what)}[/green]")
+
+    def plan(self, plan: Plan, stages: Iterable[Stage], ledger: Ledger, overwrite: bool) -> None:
+        """How much is done already, and which of it other code did."""
+        done, total = plan.count("done"), len(plan.states)
+        if done:
+            end = ": nothing to do" if done == total else ""
+            self._console.print(f"{done} of {total} stages already done{end}")
+        entries = ((stage, ledger.entry(stage)) for stage in stages if plan.states[stage.name] == "done")
+        older = [stage.name for stage, entry in entries if entry and entry.code != stage.code]
+        if older and not overwrite:
+            names = ", ".join(older[:3]) + (", ..." if len(older) > 3 else "")
+            self._console.print(
+                f"[yellow]the code of {len(older)} finished stages has changed since ({escape(names)}); "
+                "their results stand: --params overwrite=true redoes them[/yellow]"
+            )
+
+    def note(self, text: str) -> None:
+        self._console.print(f"[yellow]{escape(text)}[/yellow]")
+
+    def _refresh(self) -> None:
+        if self._status is not None:
+            self._status.update("\n".join(self._working.values()))
+
+
+_BREAK = "  "
+
+
+def label(stage: Stage, place: str) -> str:
+    where = SETUP if stage.folder == SETUP else f"round {stage.folder.rpartition('/')[2]}"
+    name = ".".join(part for part in stage.name.split(".") if not ROUND.fullmatch(part))
+    return f"[dim]{place:>7}[/dim]  {where:<9} {escape(name):<48}"
