@@ -71,6 +71,14 @@ def test_what_could_not_be_tried_is_named_and_not_counted():
     assert any("Not measured" in note and "critic step" in note for note in found.notes)
 
 
+def test_stages_side_by_side_bound_the_run_from_below():
+    one, two = (estimate(replace(SIZES, workers=workers), measured()) for workers in (1, 2))
+    assert one.total == two.total
+    half, whole = round(two.total.seconds / 120), round(two.total.seconds / 60)
+    assert any(f"between {half} and {whole} minutes" in note for note in two.notes)
+    assert not any("workers" in note for note in one.notes)
+
+
 def test_a_busy_machine_is_told():
     quiet = estimate(SIZES, measured())
     busy = estimate(SIZES, measured(**{"candidate": Unit(seconds=[100.0], cpu_seconds=1.0)}))

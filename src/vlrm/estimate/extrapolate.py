@@ -118,6 +118,12 @@ def _notes(sizes: Sizes, measured: Measured, lines: Sequence[Line], total: Line,
         f"A round of {sizes.round_prompts} prompts is expected to keep {kept:.0f} pairs (at most "
         f"{sizes.budget}), which decides how long its training is.",
     ]
+    if sizes.workers > 1 and total.seconds:
+        notes.append(
+            f"Times add up stage by stage. With workers={sizes.workers} stages that do not wait for each other run "
+            f"side by side: the run itself takes between {total.seconds / sizes.workers / 60:.0f} and "
+            f"{total.seconds / 60:.0f} minutes."
+        )
     if missing := _names(line.work for line in lines if line.seconds is None):
         notes.append(f"Not measured, so not in the total: {missing} (the sample gave nothing to try it on).")
     if total.cpu_seconds and (total.seconds or 0.0) > BUSY * total.cpu_seconds:

@@ -64,6 +64,8 @@ class Sizes:
     criticised: int
     """Report pairs read with critiques where the plain reward is the readout."""
     flipped: int
+    workers: int = 1
+    """Stages that run at once."""
 
 
 class Work(NamedTuple):
