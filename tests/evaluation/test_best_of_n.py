@@ -5,7 +5,8 @@ import polars as pl
 import pytest
 
 from vlrm.errors import UserError
-from vlrm.evaluation.best_of_n import best_of_n
+from vlrm.evaluation.best_of_n import best_of_n, rise
+from vlrm.evaluation.best_of_n_page import curve_of, render_curve
 
 
 def table(false, true, reward):
@@ -60,3 +61,26 @@ def test_errors_say_what_to_do():
         best_of_n(table([[1]], [[1]], [[1]]).drop("reward"))
     with pytest.raises(UserError, match="64 candidates"):
         best_of_n(table([[1, 2]], [[1, 1]], [[1, 1]]), sizes=[64])
+
+
+def test_a_reward_that_is_followed_into_its_own_mistakes_is_caught():
+    rng = np.random.default_rng(0)
+    true = np.full((60, 8), 3)
+    false = rng.integers(0, 3, (60, 8))
+    honest = -false + 0.1 * rng.random((60, 8))
+    found = rise(table(false, true, honest), draws=300)
+    assert (found.best, found.largest, found.over_optimised) == (8, 8, False)
+    fooled = honest.copy()
+    # What only the later candidates do to please it: the more of them, the likelier one is chosen.
+    false[:, 4:], fooled[:, 4:] = 5, 10 + rng.random((60, 4))
+    found = rise(table(false, true, fooled), draws=300)
+    assert (found.best, found.largest, found.over_optimised) == (4, 8, True)
+    assert found.false_claims.low <= found.false_claims.value <= found.false_claims.high
+    page = render_curve(curve_of("a model", "Judged by hand", table(false, true, fooled), []))
+    assert "The reward is over-optimised" in page and "from N=4 to N=8" in page and "<svg" in page
+
+
+def test_one_n_has_no_rise_and_a_flat_curve_no_over_optimisation():
+    assert rise(table([[1]], [[1]], [[1.0]]), draws=20) is None
+    flat = curve_of("m", "j", table(np.ones((5, 2)), np.ones((5, 2)), np.zeros((5, 2))), [])
+    assert not flat.rise.over_optimised

@@ -19,8 +19,9 @@ from vlrm.evaluation.naming import evidence_name
 from vlrm.evaluation.report_critiques import critique_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
+    from vlrm.evaluation.best_of_n import BestOfN
     from vlrm.evaluation.figures import Figure
     from vlrm.evaluation.report_data import ReportData, RoundReport
 
@@ -98,7 +99,7 @@ def render_report(context: ReportData) -> str:
             _groups(context),
             _bias(context),
             _selection(context),
-            _best(context),
+            best_of_n_section(context.best_of_n),
         )
         if section.charts
     ]
@@ -262,16 +263,18 @@ def _selection(data: ReportData) -> Section:
     return Section("Which pairs were kept", text, charts)
 
 
-def _best(data: ReportData) -> Section:
+def best_of_n_section(points: Sequence[BestOfN]) -> Section:
+    """False and true claims an answer over N, one line for each way to choose."""
+    sizes = sorted({point.n for point in points})
     charts = []
     for field, title in (("false_claims", "False claims"), ("true_claims", "True claims")):
         series: dict[str, list[tuple[float, float, float, float]]] = {}
-        for index, n in enumerate(sorted({point.n for point in data.best_of_n})):
-            for point in _at(data, n):
+        for index, n in enumerate(sizes):
+            for point in (point for point in points if point.n == n):
                 figure: Figure = getattr(point, field)
                 series.setdefault(point.choice, []).append((float(index), figure.value, figure.low, figure.high))
         if series:
-            labels = {float(i): str(n) for i, n in enumerate(sorted({point.n for point in data.best_of_n}))}
+            labels = {float(i): str(n) for i, n in enumerate(sizes)}
             svg = line_chart(f"{title} per answer", series, x_labels=labels, is_share=False, x_title="N candidates")
             charts.append(Chart(f"{title} per answer", svg))
     return Section(
@@ -279,7 +282,3 @@ def _best(data: ReportData) -> Section:
         "The candidate with the highest reward among the first N, beside the floors and an oracle.",
         charts,
     )
-
-
-def _at(data: ReportData, n: int) -> Iterable[Any]:
-    return [point for point in data.best_of_n if point.n == n]

@@ -35,6 +35,7 @@ def registered() -> dict[str, Pipeline]:
     from vlrm.pipelines.ablate.pipeline import create_pipeline as ablate
     from vlrm.pipelines.answers.pipeline import create_pipeline as answers
     from vlrm.pipelines.answers.pipeline import explaining, measuring
+    from vlrm.pipelines.best_of_n.pipeline import create_pipeline as best_of_n
     from vlrm.pipelines.embedded_training.pipeline import create_pipeline as embedded_training
     from vlrm.pipelines.estimate.pipeline import create_pipeline as estimate
     from vlrm.pipelines.export.pipeline import create_pipeline as export
@@ -49,6 +50,7 @@ def registered() -> dict[str, Pipeline]:
         alone["expert_annotation"] = answers()
     others = {
         "ablate": ablate(_shape.rounds),
+        "best_of_n": best_of_n(_shape.answers),
         "embedded_training": embedded_training(),
         "expert_reliability": measuring(),
         "explain": explaining(_shape.newest, _shape.answered),

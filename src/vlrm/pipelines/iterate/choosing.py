@@ -24,10 +24,18 @@ def choose_best(
     prompts: pa.Table, scenes: pa.Table, reward_model: Path, policy: Policy, settings: BestOf, seed: int, data: str
 ) -> dict[str, Any]:
     """The curve over N on report prompts with exact truth, by the plain reward; empty where no truth is known."""
+    counted = judged_candidates(prompts, scenes, reward_model, policy, settings, seed, data)
+    return {"points": [] if counted is None else [point.model_dump() for point in best_of_n(counted)]}
+
+
+def judged_candidates(
+    prompts: pa.Table, scenes: pa.Table, reward_model: Path, policy: Policy, settings: BestOf, seed: int, data: str
+) -> pl.DataFrame | None:
+    """Candidates of the report prompts with plain rewards and counts of false and true claims; None without truth."""
     known = scenes_by_image(scenes)
     asked = prompts.filter([sha in known for sha in prompts["image_sha256"].to_pylist()]).slice(0, settings.prompts)
     if asked.num_rows == 0:
-        return {"points": []}
+        return None
     vlm = open_vlm(policy, data)
     # Every draw counts: N answers are what N draws give, repetitions included.
     said = sample_candidates(open_writer(policy, data, vlm), asked, settings.candidates, policy.sampling, seed)
@@ -36,5 +44,4 @@ def choose_best(
     rewards = score(RewardModel.load(reward_model, vlm), rows)
     say(f"{len(rows)} candidates scored")
     scored = pl.DataFrame({"response_id": said["response_id"].to_pylist(), "reward": rewards})
-    counted = truth_counts(asked, known, said).join(scored, on="response_id")
-    return {"points": [point.model_dump() for point in best_of_n(counted)]}
+    return truth_counts(asked, known, said).join(scored, on="response_id")

@@ -1,0 +1,1 @@
+"""Best-of-N with any reward model, up to 64 candidates a prompt."""
