@@ -16,6 +16,7 @@ from kedro.pipeline import Pipeline, node
 
 from test_runner import World, loop
 from vlrm.errors import UserError
+from vlrm.progress import say
 from vlrm.stages import most_awaited_first
 from vlrm.workers import SUPPORTED, Workers, _packed
 
@@ -106,9 +107,18 @@ def test_a_killed_process_is_named_with_the_way_out():
         workers.next_done(lambda name, text: None)
 
 
-def test_what_stages_say_is_heard():
-    from vlrm.progress import say
+def test_workers_share_the_threads_of_one_process(monkeypatch):
+    import torch
 
+    heard = {}
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    with Workers(4, lambda name: say(f"{torch.get_num_threads()} {os.environ['OMP_NUM_THREADS']}")) as workers:
+        workers.start("grow")
+        workers.next_done(lambda name, text: heard.update({name: text}))
+    assert heard == {"grow": "2 2"}
+
+
+def test_what_stages_say_is_heard():
     heard = []
     with Workers(1, lambda name: say(f"{name} is half done")) as workers:
         workers.start("grow")

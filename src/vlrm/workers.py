@@ -97,9 +97,7 @@ def _serve(pipe: Connection, execute: Callable[[str], object], parent: int, coun
     _die_with(parent)
     # Ctrl-C reaches every process of the terminal: the first one decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import torch
-
-    torch.set_num_threads(max(1, torch.get_num_threads() // count))
+    _share_threads(count)
     while True:
         try:
             name = pipe.recv()
@@ -111,6 +109,14 @@ def _serve(pipe: Connection, execute: Callable[[str], object], parent: int, coun
             pipe.send(("done", None))
         except Exception as error:
             pipe.send(("failed", _packed(error)))
+
+
+def _share_threads(count: int) -> None:
+    """Leave this process its share of the threads that one process would use."""
+    threads = max(1, int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1) // count)
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    if (torch := sys.modules.get("torch")) is not None:  # it has read the variable when it was imported
+        torch.set_num_threads(threads)
 
 
 def _packed(error: Exception) -> bytes:
