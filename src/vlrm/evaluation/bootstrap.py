@@ -13,10 +13,12 @@ from scipy.sparse.csgraph import connected_components
 from vlrm.evaluation.figures import Figure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 DRAWS = 2000
 LEVEL = 0.95
+BLOCK = 2_000_000
+"""Cluster counts that are numbers at a time: 16 MB."""
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
@@ -52,15 +54,25 @@ class Resampler:
         for row in self.times:
             row[:] = np.bincount(rng.integers(self.size, size=self.size), minlength=self.size)
 
+    def totals(self, columns: Iterable[Floats]) -> Floats:
+        """Sum of each column [items] within each cluster; [clusters, columns]."""
+        return np.stack([np.bincount(self.cluster, weights=one, minlength=self.size) for one in columns], axis=1)
+
+    def draws_of_totals(self, totals: Floats) -> Floats:
+        """Bootstrap draws of sums over items from their sums within clusters; [draws, columns].
+
+        In blocks: the draws of many clusters as numbers of eight bytes would fill the memory.
+        """
+        used = np.flatnonzero(totals.any(axis=1))
+        step = max(1, BLOCK // max(1, len(used)))
+        blocks = range(0, len(self.times), step)
+        return np.concatenate([self.times[at : at + step, used].astype(np.float64) @ totals[used] for at in blocks])
+
     def draws_of_mean(self, values: Floats) -> Floats:
         """Bootstrap draws of the mean of ``values`` (NaN: not part of this figure); [draws], draws without
         items NaN."""
         inside = np.isfinite(values)
-        cluster, kept = self.cluster[inside], values[inside]
-        totals = np.bincount(cluster, weights=kept, minlength=self.size)
-        counts = np.bincount(cluster, minlength=self.size).astype(float)
-        used = np.flatnonzero(counts)
-        both = self.times[:, used].astype(np.float64) @ np.stack([totals[used], counts[used]], axis=1)
+        both = self.draws_of_totals(self.totals((np.where(inside, values, 0.0), inside.astype(np.float64))))
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(both[:, 0] / both[:, 1])
 
