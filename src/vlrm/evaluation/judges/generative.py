@@ -71,6 +71,8 @@ class GenerativeJudge:
     looks = True
     ordered = True
     describes = True
+    part = 16
+    """Items that are lost at most when a run is killed: a comparison takes seconds."""
 
     def __init__(self, pen: Pen, voting: Voting | None = None, seed: int = 0) -> None:
         self.pen, self.voting, self.seed = pen, voting or Voting(), seed

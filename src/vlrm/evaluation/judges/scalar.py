@@ -27,6 +27,7 @@ class ScalarJudge:
     sampled about the image that is shown, so under a blank or swapped one they are sampled again.
     """
 
+    looks = True
     ordered = False
 
     def __init__(
@@ -42,7 +43,6 @@ class ScalarJudge:
         self.folder, self.name, self.store, self.device = folder, name, store, device
         self.critiques = config.critiques if critiques is None else critiques
         self.seed = seed
-        self.looks = not config.text_only
         base = folder / "base"
         drawn = (self.critiques, seed if self.critiques else None)
         self.fingerprint = fingerprint(

@@ -1,0 +1,128 @@
+"""Where results of benchmarks lie, and the table that has a row of figures for every judge and benchmark."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, ValidationError
+from rich.table import Table
+
+from vlrm.evaluation.benchmarks.run import JUDGED_FILE
+from vlrm.evaluation.summary import with_interval
+from vlrm.lineage.files import replacing, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from vlrm.evaluation.benchmarks.result import Result
+    from vlrm.evaluation.figures import Figure
+
+FORMATS = ("own", "trl", "ms_swift")
+"""Suites that are a file format and no benchmark: results are told apart by the file's name too."""
+TABLE, ASKED_FILE = "benchmark.parquet", "run.json"
+_HASH = 16
+_SHOWN = {
+    "accuracy": "accuracy",
+    "macro_accuracy": "macro",
+    "official_accuracy": "official rule",
+    "coverage": "coverage",
+    "order_consistency": "same in both orders",
+    "blank_accuracy": "blank image",
+    "swapped_accuracy": "swapped image",
+    "ece": "ECE",
+}
+
+
+class Asked(BaseModel):
+    """What was asked of a judge: enough to read the same items again. Written beside the judgements."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    suite: str
+    label: str
+    file: str
+    images: str | None
+    seed: int
+    model: str
+    """As the command named it; ``name`` is what it stands for now, such as a version of the champion."""
+    name: str
+    fingerprint: str
+    views: list[str]
+
+
+@dataclass(frozen=True)
+class Place:
+    """The folder of all results, ``08_reporting/benchmark`` of the data folder."""
+
+    root: Path
+
+    def judge(self, label: str, fingerprint: str) -> Path:
+        """The folder of one judge's item-level results on one benchmark."""
+        return self.root / label / fingerprint[:_HASH]
+
+    def judged(self, label: str, fingerprint: str) -> Path:
+        return self.judge(label, fingerprint) / JUDGED_FILE
+
+    def figures(self, label: str, name: str) -> Path:
+        return self.root / f"{label}.{slug(name)}.json"
+
+    def asked(self) -> Iterator[Asked]:
+        """Of all finished runs, by benchmark and judge."""
+        for path in sorted(self.root.glob(f"*/*/{ASKED_FILE}")):
+            try:
+                yield Asked.model_validate_json(path.read_text("utf-8"))
+            except ValidationError:  # of another version: it is written again when its judge is asked again
+                continue
+
+    def finished(self, asked: Asked) -> None:
+        write_json(self.judge(asked.label, asked.fingerprint) / ASKED_FILE, asked.model_dump())
+
+    def keep(self, result: Result) -> None:
+        """Write a result as JSON, and its row into the table in place of an older one of its judge and benchmark."""
+        write_json(self.figures(result.suite, result.model), result.model_dump(mode="json"))
+        row, path = pl.DataFrame([result.flat()]), self.root / TABLE
+        if path.exists():
+            same = (pl.col("suite") == result.suite) & (pl.col("model") == result.model)
+            row = pl.concat([pl.read_parquet(path).filter(~same), row], how="diagonal_relaxed")
+        with replacing(path) as new:
+            row.sort("suite", "model").write_parquet(new)
+
+
+def label_of(suite: str, file: str) -> str:
+    """What the results of a benchmark are filed under: its name, with the file's where the suite is but a format."""
+    return f"{suite}-{slug(Path(file).stem)}" if suite in FORMATS else suite
+
+
+def slug(name: str) -> str:
+    """A judge's name as part of a file's name."""
+    return re.sub(r"[^\w.]+", "-", name).strip("-.") or "judge"
+
+
+def results_table(results: Sequence[Result], accuracies: bool = True) -> Table:
+    """The headline figures of judges on one benchmark, and the baselines of the first, in percent with intervals."""
+    first = results[0]
+    shown = [name for name in _SHOWN if any(name in one.figures for one in results)]
+    table = Table(title=f"{first.suite}: {first.judged} of {first.items} items, % (95 % interval)", title_justify="left")
+    table.add_column("judge")
+    for name in shown:
+        table.add_column(_SHOWN[name], justify="right")
+    for category in first.by_category:
+        table.add_column(category, justify="right")
+    for one in results:
+        cells = [with_interval(_plain(one.figures.get(name))) for name in shown]
+        table.add_row(one.model, *cells, *(with_interval(_plain(one.by_category.get(c))) for c in first.by_category))
+    for name, baseline in first.baselines.items():
+        known = {"accuracy": baseline.accuracy, "macro_accuracy": baseline.macro}
+        cells = [with_interval(_plain(known.get(figure))) for figure in shown]
+        categories = [with_interval(_plain(baseline.by_category.get(category))) for category in first.by_category]
+        table.add_row(f"[dim]{name}[/dim]", *cells, *categories)
+    return table
+
+
+def _plain(figure: Figure | None) -> dict[str, float] | None:
+    return None if figure is None else json.loads(figure.model_dump_json())
