@@ -35,6 +35,8 @@ def registered() -> dict[str, Pipeline]:
     from vlrm.pipelines.ablate.pipeline import create_pipeline as ablate
     from vlrm.pipelines.answers.pipeline import create_pipeline as answers
     from vlrm.pipelines.answers.pipeline import explaining, measuring
+    from vlrm.pipelines.benchmark.pipeline import create_pipeline as benchmark
+    from vlrm.pipelines.compare.pipeline import create_pipeline as compare
     from vlrm.pipelines.embedded_training.pipeline import create_pipeline as embedded_training
     from vlrm.pipelines.estimate.pipeline import create_pipeline as estimate
     from vlrm.pipelines.export.pipeline import create_pipeline as export
@@ -49,6 +51,8 @@ def registered() -> dict[str, Pipeline]:
         alone["expert_annotation"] = answers()
     others = {
         "ablate": ablate(_shape.rounds),
+        "benchmark": benchmark(),
+        "compare": compare(),
         "embedded_training": embedded_training(),
         "expert_reliability": measuring(),
         "explain": explaining(_shape.newest, _shape.answered),

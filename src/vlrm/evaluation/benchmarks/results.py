@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from vlrm.lineage.files import replacing, write_json
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from vlrm.evaluation.benchmarks.result import Result
+    from vlrm.evaluation.benchmarks.result import Comparison, Result
     from vlrm.evaluation.figures import Figure
 
 FORMATS = ("own", "trl", "ms_swift")
@@ -28,14 +27,20 @@ TABLE, ASKED_FILE = "benchmark.parquet", "run.json"
 _HASH = 16
 _SHOWN = {
     "accuracy": "accuracy",
-    "macro_accuracy": "macro",
-    "official_accuracy": "official rule",
+    "accuracy_macro": "macro",
+    "accuracy_official": "official rule",
     "coverage": "coverage",
     "order_consistency": "same in both orders",
+    "acc_plus": "Acc+",
+    "yes.f1": "F1 of yes",
+    "yes.yes_ratio": "yes-ratio",
+    "f_acc": "fAcc",
+    "q_acc": "qAcc",
     "blank_accuracy": "blank image",
     "swapped_accuracy": "swapped image",
-    "ece": "ECE",
+    "ece_before": "ECE",
 }
+"""Figures of the terminal's table; all of them are in the JSON file and on the page."""
 
 
 class Asked(BaseModel):
@@ -103,26 +108,46 @@ def slug(name: str) -> str:
     return re.sub(r"[^\w.]+", "-", name).strip("-.") or "judge"
 
 
-def results_table(results: Sequence[Result], accuracies: bool = True) -> Table:
+def results_table(results: Sequence[Result]) -> Table:
     """The headline figures of judges on one benchmark, and the baselines of the first, in percent with intervals."""
     first = results[0]
-    shown = [name for name in _SHOWN if any(name in one.figures for one in results)]
-    table = Table(title=f"{first.suite}: {first.judged} of {first.items} items, % (95 % interval)", title_justify="left")
-    table.add_column("judge")
-    for name in shown:
-        table.add_column(_SHOWN[name], justify="right")
-    for category in first.by_category:
-        table.add_column(category, justify="right")
-    for one in results:
-        cells = [with_interval(_plain(one.figures.get(name))) for name in shown]
-        table.add_row(one.model, *cells, *(with_interval(_plain(one.by_category.get(c))) for c in first.by_category))
+    title = f"{first.suite}: {first.judged} of {first.items} items, % (95 % interval)"
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    columns = [(one.model, one.figures, one.by_category) for one in results]
     for name, baseline in first.baselines.items():
-        known = {"accuracy": baseline.accuracy, "macro_accuracy": baseline.macro}
-        cells = [with_interval(_plain(known.get(figure))) for figure in shown]
-        categories = [with_interval(_plain(baseline.by_category.get(category))) for category in first.by_category]
-        table.add_row(f"[dim]{name}[/dim]", *cells, *categories)
+        known = {"accuracy": baseline.accuracy, "accuracy_macro": baseline.macro}
+        columns.append((name.replace("_", " "), {k: v for k, v in known.items() if v}, baseline.by_category))
+    for name, _, _ in columns:
+        table.add_column(name, justify="right")
+    for name, title in _SHOWN.items():
+        if any(name in one.figures for one in results):
+            table.add_row(title, *(_cell(figures.get(name)) for _, figures, _ in columns))
+    for category in first.by_category:
+        table.add_row(f"  {category}", *(_cell(categories.get(category)) for _, _, categories in columns))
     return table
 
 
-def _plain(figure: Figure | None) -> dict[str, float] | None:
-    return None if figure is None else json.loads(figure.model_dump_json())
+def differences_table(found: Comparison, label: str) -> Table:
+    """Two judges, and the first less the second in points with its interval and the p-value of the paired bootstrap."""
+    one, other = found.first, found.second
+    table = Table(title=f"{label}: {one.judged} items that both judged, % (95 % interval)", title_justify="left")
+    for name in ("", one.model, other.model, "difference", "p"):
+        table.add_column(name, justify="right" if name else "left")
+    rows = [(title, one.figures, other.figures, found.differences, name) for name, title in _SHOWN.items()]
+    rows += [(f"  {name}", one.by_category, other.by_category, found.by_category, name) for name in found.by_category]
+    for title, first, second, differences, name in rows:
+        if name in differences:
+            of = differences[name]
+            table.add_row(title, _cell(first[name]), _cell(second[name]), _cell(of.figure), f"{of.p_value:.3f}")
+    told = found.discordant
+    table.caption = (
+        f"Only {one.model} is right on {told.only_first}, only {other.model} on {told.only_second} (McNemar's exact p "
+        f"{told.p_value:.3f})"
+    )
+    table.caption_justify = "left"
+    return table
+
+
+def _cell(figure: Figure | None) -> str:
+    return with_interval(None if figure is None else figure.model_dump())

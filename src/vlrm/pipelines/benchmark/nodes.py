@@ -1,0 +1,99 @@
+"""Nodes that examine a judge on a benchmark and write what came of it."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from vlrm.errors import UserError
+from vlrm.evaluation.benchmarks.examine import Bench, Examined, bench_of, examine, measured
+from vlrm.evaluation.benchmarks.results import Place, results_table
+from vlrm.evaluation.judges.choose import TEXT_ONLY, Means, choose
+from vlrm.pipelines.benchmark.settings import Benchmark
+from vlrm.pipelines.settings import Policy, image_store
+from vlrm.progress import say
+from vlrm.registry.resolve import find_model
+
+
+def judge_items(
+    model: str,
+    suite: str | None,
+    images: str | None,
+    benchmark: Benchmark,
+    policy: Policy,
+    allow_leaks: bool,
+    seed: int,
+    experiment: str,
+    data: str,
+) -> Examined:
+    """Item-level results of the judge ``model`` on ``suite``, asked for where they are not there yet."""
+    bench = bench_of(suite, benchmark.file, images, Path(data), seed)
+    say(f"{bench.label}: reading")
+    means = means_of(bench, benchmark, policy, seed, experiment, data)
+    return examined(model, bench, means, benchmark, allow_leaks, experiment, data)
+
+
+def report_benchmark(
+    found: Examined, benchmark: Benchmark, policy: Policy, seed: int, experiment: str, data: str
+) -> Path:
+    """The figures as JSON, a row of the table of all judges, and a page; told on the terminal."""
+    place = results_place(data)
+    baselines = baselines_of(found.bench, means_of(found.bench, benchmark, policy, seed, experiment, data), place)
+    result = measured(found, baselines, seed)
+    place.keep(result)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(results_table([result]))
+    _told(console, found)
+    console.print(f"Figures   {place.figures(result.suite, result.model)}")
+    console.print(f"Items     {found.run.file}")
+    return place.root
+
+
+def results_place(data: str) -> Place:
+    return Place(Path(data) / "08_reporting" / "benchmark")
+
+
+def means_of(bench: Bench, benchmark: Benchmark, policy: Policy, seed: int, experiment: str, data: str) -> Means:
+    """What judges are made of in this project."""
+    return Means(
+        find=partial(find_model, data=Path(data), experiment=experiment),
+        store=image_store(data),
+        items=bench.items,
+        answers=Path(data) / "cache" / "endpoint",
+        base=policy.base,
+        endpoint=policy.endpoint,
+        dtype=policy.dtype,
+        device=policy.device,
+        max_pixels=policy.max_pixels,
+        voting=benchmark.voting,
+        critiques=benchmark.critiques,
+        seed=seed,
+    )
+
+
+def examined(
+    model: str, bench: Bench, means: Means, benchmark: Benchmark, allow_leaks: bool, experiment: str, data: str
+) -> Examined:
+    judge = choose(model, means)
+    return examine(
+        judge, model, bench, results_place(data), benchmark.views, benchmark.missing_images == "skip"
+    )  # fmt: skip
+
+
+def baselines_of(bench: Bench, means: Means, place: Place) -> dict[str, Path]:
+    """The text-only classifier's results, against which the controls are balanced; none where it cannot be fitted."""
+    try:
+        judge = choose(TEXT_ONLY, means)
+        return {TEXT_ONLY: examine(judge, TEXT_ONLY, bench, place).run.file}
+    except (UserError, ImportError):  # TEMPORARY until text_only is merged
+        return {}
+
+
+def _told(console: Console, found: Examined) -> None:
+    done = found.run
+    console.print(f"Judged    {done.items - done.refused} of {done.items}, {done.items - done.asked} of them before")
+    if done.refused:
+        console.print(f"[yellow]{done.refused} could not be judged; the first: {escape(str(done.problem))}[/yellow]")
