@@ -16,7 +16,7 @@ from vlrm.evaluation.baselines import FOLDS, text_only_margin
 from vlrm.evaluation.judges.protocol import TIE, Judgement
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Sequence
 
     from PIL import Image
 
