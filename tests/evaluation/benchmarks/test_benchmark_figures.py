@@ -119,8 +119,14 @@ def test_acc_plus_asks_for_every_item_of_a_group():
 def test_groups_agree_with_a_table_of_minima(drawn):
     group = np.array([number for number, _ in drawn], dtype=np.uint64)
     right = np.array([np.nan if one is None else one for _, one in drawn], dtype=float)
-    table = pl.DataFrame({"group": group, "right": [one for _, one in drawn]}, schema={"group": pl.UInt64, "right": pl.Float64})
-    table = table.filter(pl.col("group") > 0).group_by("group").agg(pl.col("right").min(), pl.col("right").has_nulls().alias("not asked"))
+    table = pl.DataFrame(
+        {"group": group, "right": [one for _, one in drawn]}, schema={"group": pl.UInt64, "right": pl.Float64}
+    )
+    table = (
+        table.filter(pl.col("group") > 0)
+        .group_by("group")
+        .agg(pl.col("right").min(), pl.col("right").has_nulls().alias("not asked"))
+    )
     expected = sorted((table.filter(~pl.col("not asked"))["right"] == 1.0).cast(pl.Float64))
     found = all_right(right, group)
     assert sorted(found[np.isfinite(found)]) == expected

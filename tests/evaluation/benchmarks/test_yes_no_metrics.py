@@ -21,8 +21,13 @@ def values(items, rows, suite="pope"):
 def test_agrees_with_scikit_learn(drawn):
     gold, said = zip(*drawn, strict=True)
     assume("yes" in gold)
-    found = values([yes_no(n, right) for n, right in enumerate(gold)], [row(f"k{n}", WORDS.index(one)) for n, one in enumerate(said)])
-    precision, recall, f1, _ = precision_recall_fscore_support(gold, said, pos_label="yes", average="binary", zero_division=0)
+    found = values(
+        [yes_no(n, right) for n, right in enumerate(gold)],
+        [row(f"k{n}", WORDS.index(one)) for n, one in enumerate(said)],
+    )
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        gold, said, pos_label="yes", average="binary", zero_division=0
+    )
     assert found["yes.precision"] == pytest.approx(precision)
     assert found["yes.recall"] == pytest.approx(recall)
     assert found["yes.f1"] == pytest.approx(f1)
@@ -37,7 +42,9 @@ def test_amber_takes_no_for_positive(drawn):
     assume("no" in gold)
     items = [yes_no(n, right, category="existence", kind="existence") for n, right in enumerate(gold)]
     found = values(items, [row(f"k{n}", WORDS.index(one)) for n, one in enumerate(said)], "amber")
-    precision, recall, f1, _ = precision_recall_fscore_support(gold, said, pos_label="no", average="binary", zero_division=0)
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        gold, said, pos_label="no", average="binary", zero_division=0
+    )
     assert (found["no.precision"], found["no.recall"]) == pytest.approx((precision, recall))
     assert found["no.f1"] == found["existence.f1"] == pytest.approx(f1)
 
@@ -53,7 +60,11 @@ def test_a_tie_is_half_a_yes_and_what_cannot_be_read_is_neither():
 
 
 def test_parts_have_figures_of_their_own():
-    items = [yes_no(0, "yes", category="random"), yes_no(1, "no", category="random"), yes_no(2, "no", category="popular")]
+    items = [
+        yes_no(0, "yes", category="random"),
+        yes_no(1, "no", category="random"),
+        yes_no(2, "no", category="popular"),
+    ]
     found = values(items, [row("k0", 0), row("k1", 1), row("k2", 0)])
     assert (found["random.f1"], found["random.yes_ratio"]) == (1.0, 0.5)
     assert (found["popular.accuracy"], found["popular.precision"]) == (0.0, 0.0)
