@@ -76,35 +76,33 @@ class Resampler:
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(both[:, 0] / both[:, 1])
 
-    def mean(self, values: Floats, share: bool = True) -> Figure | None:
+    def mean(self, values: Floats, share: bool = True, draws: Floats | None = None) -> Figure | None:
         """Mean of ``values`` over items that are not NaN with its percentile interval; None when there are
         none.
 
         ``share``: values lie in [0, 1], so all 0 or all 1 gets an exact binomial bound (resampling sees no
-        spread).
+        spread). ``draws``: :meth:`draws_of_mean` of these values, where they are known already.
         """
         values = np.asarray(values, dtype=np.float64)
         inside = np.isfinite(values)
         if not inside.any():
             return None
         kept = values[inside]
-        figure = interval(float(kept.mean()), self.draws_of_mean(values), int(inside.sum()))
+        drawn = self.draws_of_mean(values) if draws is None else draws
+        figure = interval(float(kept.mean()), drawn, int(inside.sum()))
         if share and kept.min() == kept.max() and kept[0] in (0.0, 1.0):
             return _certain(figure, clusters=len(np.unique(self.cluster[inside])))
         return figure
 
-    def statistic(self, function: Callable[[Floats], Floats], n: int) -> Figure:
-        """A figure >= 0 that is no mean: ``function`` maps item weights [draws, items] to values [draws].
+    def statistic(self, columns: Iterable[Floats], function: Callable[[Floats], Floats], n: int) -> Figure:
+        """A figure >= 0 that is no mean but a function of sums over items: it maps [draws, columns] to [draws].
 
         Draws are recentred on the value: sums of absolute gaps (calibration error) grow under resampling, and
         plain percentiles would leave the value outside its own interval.
         """
-        value = float(function(np.ones((1, len(self.cluster))))[0])
-        blocks = [
-            function(block[:, self.cluster].astype(np.float64))
-            for block in np.array_split(self.times, max(1, len(self.times) * len(self.cluster) // 4_000_000))
-        ]
-        drawn = np.concatenate(blocks)
+        totals = self.totals(columns)
+        value = float(function(totals.sum(axis=0, keepdims=True))[0])
+        drawn = function(self.draws_of_totals(totals))
         return interval(value, np.maximum(drawn - np.nanmean(drawn) + value, 0.0), n)
 
 

@@ -52,7 +52,7 @@ def baselines(credits: Mapping[str, Floats], marks: Marks, bootstrap: Bootstrap)
 
 
 def where_others_err(credits: Mapping[str, Floats], marks: Marks, bootstrap: Bootstrap) -> Quantities:
-    """Accuracy on the items that a floor gets wrong: what the judge knows that the floor does not."""
+    """Accuracy on the items that another judge gets wrong (by its ``credits``): what this one knows besides."""
     right = marks.credit()
     return present(
         {f"accuracy_where_{name}_errs": bootstrap.mean(np.where(floor < 0.5, right, np.nan))

@@ -78,7 +78,8 @@ class Examined:
         found = accuracies(marks, bootstrap) | order_figures(marks, bootstrap) | group_figures(marks, bootstrap)
         found |= self._special() | length_figures(marks, bootstrap)
         found |= controls(marks, bootstrap, self.floors.get(TEXT_ONLY))
-        return found | where_others_err(self.floors, marks, bootstrap) | self.sure.quantities
+        others = {name: self.floors[name] for name in self.exam.baselines}
+        return found | where_others_err(others, marks, bootstrap) | self.sure.quantities
 
     @cached_property
     def categories(self) -> Quantities:

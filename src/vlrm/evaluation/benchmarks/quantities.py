@@ -38,8 +38,11 @@ class Bootstrap:
 
     def mean(self, values: Floats, share: bool = True) -> Quantity | None:
         """Mean over the items [items] that are not NaN; ``share`` as in :meth:`Resampler.mean`."""
-        figure = self.resampler.mean(values, share)
-        return None if figure is None else Quantity(figure, self.resampler.draws_of_mean(values))
+        if not np.isfinite(values).any():
+            return None
+        draws = self.resampler.draws_of_mean(values)
+        figure = self.resampler.mean(values, share, draws)
+        return None if figure is None else Quantity(figure, draws)
 
     def of_sums(self, columns: Iterable[Floats], function: Callable[[Floats], Floats], n: int) -> Quantity | None:
         """A figure that is a function of sums over items: ``function`` maps [draws, columns] to [draws]."""
