@@ -101,7 +101,7 @@ def examine(
         _refuse_missing(bench)
     asked = Asked(
         suite=bench.suite, label=bench.label, file=bench.file, images=bench.images, seed=bench.seed, model=model,
-        name=judge.name, fingerprint=judge.fingerprint, views=list(views),
+        name=judge.name, fingerprint=judge.fingerprint, views=list(views) if judge.looks else ["image"],
     )  # fmt: skip
     folder = place.judge(bench.label, judge.fingerprint)
     done = run(judge, bench.items(), folder, bench.images, views, bench.seed)

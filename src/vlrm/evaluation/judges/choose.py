@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, field
+import hashlib
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -75,7 +76,7 @@ def choose(model: str, means: Means) -> Judge:
     if model == TEXT_ONLY:
         from vlrm.evaluation.judges.text_only import TextOnly
 
-        return TextOnly(means.items(), means.seed)
+        return TextOnly(map(_without_bytes, means.items()), means.seed)
     if model == DETECTOR_RULE:
         from vlrm.evaluation.judges.detector_rule import DetectorRule
 
@@ -86,6 +87,13 @@ def choose(model: str, means: Means) -> Judge:
             raise UserError(f"model={model} names no model: write {kind}:FOLDER")
         return _classifier(what, means) if kind == CLASSIFIER else _writer(what, means)
     return _reward_model(model, means)
+
+
+def _without_bytes(item: Item) -> Item:
+    """The item with its image named by content: a judge that learns holds many items, and needs none of the bytes."""
+    if not isinstance(item.image, bytes):
+        return item
+    return replace(item, image=hashlib.sha256(item.image).hexdigest())
 
 
 def _classifier(base: str, means: Means) -> Judge:

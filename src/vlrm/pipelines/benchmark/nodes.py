@@ -12,10 +12,16 @@ from vlrm.errors import UserError
 from vlrm.evaluation.benchmarks.examine import Bench, Examined, bench_of, examine, measured
 from vlrm.evaluation.benchmarks.results import Place, results_table
 from vlrm.evaluation.judges.choose import TEXT_ONLY, Means, choose
+from vlrm.evaluation.judges.scalar import ScalarJudge
+from vlrm.evaluation.leakage import find_leaks, refuse_leaks
 from vlrm.pipelines.benchmark.settings import Benchmark
 from vlrm.pipelines.settings import Policy, image_store
 from vlrm.progress import say
 from vlrm.registry.resolve import find_model
+
+LOOKS = "looks.sqlite"
+"""In the cache of the data folder: what training images look like, for the search for leaks."""
+WIDE = 150
 
 
 def judge_items(
@@ -33,18 +39,17 @@ def judge_items(
     bench = bench_of(suite, benchmark.file, images, Path(data), seed)
     say(f"{bench.label}: reading")
     means = means_of(bench, benchmark, policy, seed, experiment, data)
-    return examined(model, bench, means, benchmark, allow_leaks, experiment, data)
+    return examined(model, bench, means, benchmark, allow_leaks, data)
 
 
 def report_benchmark(
     found: Examined, benchmark: Benchmark, policy: Policy, seed: int, experiment: str, data: str
 ) -> Path:
     """The figures as JSON, a row of the table of all judges, and a page; told on the terminal."""
-    place = results_place(data)
-    baselines = baselines_of(found.bench, means_of(found.bench, benchmark, policy, seed, experiment, data), place)
-    result = measured(found, baselines, seed)
+    place, console = results_place(data), a_console()
+    means = means_of(found.bench, benchmark, policy, seed, experiment, data)
+    result = measured(found, baselines_of(found, means, place), seed)
     place.keep(result)
-    console = Console(highlight=False, soft_wrap=True)
     console.print(results_table([result]))
     _told(console, found)
     console.print(f"Figures   {place.figures(result.suite, result.model)}")
@@ -75,25 +80,40 @@ def means_of(bench: Bench, benchmark: Benchmark, policy: Policy, seed: int, expe
 
 
 def examined(
-    model: str, bench: Bench, means: Means, benchmark: Benchmark, allow_leaks: bool, experiment: str, data: str
+    model: str, bench: Bench, means: Means, benchmark: Benchmark, allow_leaks: bool, data: str
 ) -> Examined:
+    """Item-level results of the judge ``model``; a reward model is not examined on what a round trained on."""
     judge = choose(model, means)
-    return examine(
-        judge, model, bench, results_place(data), benchmark.views, benchmark.missing_images == "skip"
-    )  # fmt: skip
+    place, skip = results_place(data), benchmark.missing_images == "skip"
+    if isinstance(judge, ScalarJudge):
+        say(f"{bench.label}: compared with training data")
+        cache = Path(data) / "cache" / LOOKS
+        leaks = find_leaks(bench.items(), bench.image, Path(data) / "rounds", image_store(data), cache)
+        refuse_leaks(bench.label, leaks, allow_leaks)
+    return examine(judge, model, bench, place, benchmark.views, skip)
 
 
-def baselines_of(bench: Bench, means: Means, place: Place) -> dict[str, Path]:
-    """The text-only classifier's results, against which the controls are balanced; none where it cannot be fitted."""
+def baselines_of(found: Examined, means: Means, place: Place) -> dict[str, Path]:
+    """The text-only classifier's results, by which the controls are balanced; none where it has nothing to learn."""
+    if found.asked.model == TEXT_ONLY:
+        return {}
     try:
         judge = choose(TEXT_ONLY, means)
-        return {TEXT_ONLY: examine(judge, TEXT_ONLY, bench, place).run.file}
-    except (UserError, ImportError):  # TEMPORARY until text_only is merged
+        return {TEXT_ONLY: examine(judge, TEXT_ONLY, found.bench, place).run.file}
+    except UserError:
         return {}
+
+
+def a_console() -> Console:
+    """Wide where no terminal limits it, as in a log."""
+    console = Console(highlight=False, soft_wrap=True)
+    return console if console.is_terminal else Console(highlight=False, soft_wrap=True, width=WIDE)
 
 
 def _told(console: Console, found: Examined) -> None:
     done = found.run
-    console.print(f"Judged    {done.items - done.refused} of {done.items}, {done.items - done.asked} of them before")
+    views = f" in {len(found.asked.views)} views" if len(found.asked.views) > 1 else ""
+    before = f", {done.items - done.asked} of them before" if done.asked < done.items else ""
+    console.print(f"Judged    {done.items - done.refused} of {done.items} items{views}{before}")
     if done.refused:
         console.print(f"[yellow]{done.refused} could not be judged; the first: {escape(str(done.problem))}[/yellow]")

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.console import Console
-
 from vlrm.errors import UserError
 from vlrm.evaluation.benchmarks.examine import Bench, Examined, bench_of
 from vlrm.evaluation.benchmarks.paired import compare
 from vlrm.evaluation.benchmarks.results import Place, differences_table, slug
 from vlrm.evaluation.judges.choose import choose
 from vlrm.lineage.files import write_json
-from vlrm.pipelines.benchmark.nodes import baselines_of, examined, means_of, results_place
+from vlrm.pipelines.benchmark.nodes import a_console, baselines_of, examined, means_of, results_place
 from vlrm.pipelines.benchmark.settings import Benchmark
 from vlrm.pipelines.settings import Policy
 
@@ -43,7 +41,7 @@ def judge_items_twice(
     found = []
     for bench in benches:
         means = means_of(bench, benchmark, policy, seed, experiment, data)
-        one, other = (examined(model, bench, means, benchmark, allow_leaks, experiment, data) for model in (a, b))
+        one, other = (examined(model, bench, means, benchmark, allow_leaks, data) for model in (a, b))
         if one.asked.fingerprint == other.asked.fingerprint:
             raise UserError(f"a={a} and b={b} are the same judge ({one.asked.name}): name two")
         found.append((one, other))
@@ -54,10 +52,10 @@ def compare_judges(
     found: list[Both], benchmark: Benchmark, policy: Policy, seed: int, experiment: str, data: str
 ) -> Path:
     """Paired differences on each benchmark, as JSON, on a page and on the terminal."""
-    place, console = results_place(data), Console(highlight=False, soft_wrap=True)
+    place, console = results_place(data), a_console()
     for one, other in found:
         bench = one.bench
-        baselines = baselines_of(bench, means_of(bench, benchmark, policy, seed, experiment, data), place)
+        baselines = baselines_of(one, means_of(bench, benchmark, policy, seed, experiment, data), place)
         judged = {_name(each, one, other): each.run.file for each in (one, other)}
         comparison = compare(bench.items(), judged, bench.suite, baselines=baselines, seed=seed)
         first, second = judged
@@ -86,7 +84,7 @@ def _sat_by_both(
             found.append(bench)
     if not found:
         raise UserError(
-            f"there is no benchmark that {a} and {b} have both sat: name one with suite=NAME, and both are examined on it"
+            f"there is no benchmark that {a} and {b} have both sat: name one with suite=NAME, and both will sit it"
         )
     return found
 
