@@ -26,7 +26,9 @@ from vlrm.errors import UserError
 from vlrm.evaluation.judges.classifier import ClassifierJudge
 from vlrm.reward.classifier import classifier_class
 
-WORDS = "there is a red star i can see two blue balls small green ring on the table what in image user assistant".split()
+WORDS = (
+    "there is a red star i can see two blue balls small green ring on the table what in image user assistant".split()
+)
 TEXT = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "pad_token_id": 0}
 
 

@@ -79,9 +79,7 @@ def means_of(bench: Bench, benchmark: Benchmark, policy: Policy, seed: int, expe
     )
 
 
-def examined(
-    model: str, bench: Bench, means: Means, benchmark: Benchmark, allow_leaks: bool, data: str
-) -> Examined:
+def examined(model: str, bench: Bench, means: Means, benchmark: Benchmark, allow_leaks: bool, data: str) -> Examined:
     """Item-level results of the judge ``model``; a reward model is not examined on what a round trained on."""
     judge = choose(model, means)
     place, skip = results_place(data), benchmark.missing_images == "skip"
