@@ -46,14 +46,15 @@ def _write(file: Path, parts: list[dict[str, Any]], title: str) -> Path:
 
 def _report(results: Sequence[Result]) -> dict[str, Any]:
     subject = results[0]
-    tables = [page_tables.headline(results), page_tables.yes_no(results), page_tables.all_figures(results)]
+    tables = [page_tables.headline(results), page_tables.yes_no(results)]
     return {
         "title": _name(subject.suite),
         "about": _about(subject),
-        "notes": _notes(results),
+        "notes": _notes(results, [subject]),
         "tiles": _tiles(subject),
         "tables": [table for table in tables if table is not None and table.lines],
         "sections": sections(results),
+        "last": page_tables.all_figures(results),
         "mistakes": _mistakes([subject]),
     }
 
@@ -72,10 +73,11 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
     return {
         "title": _name(comparison.suite),
         "about": _about(comparison.first),
-        "notes": [*_notes(results), "Both judges are compared on the items that both have judged."],
+        "notes": [*_notes(results, results), "Both judges are compared on the items that both have judged."],
         "tiles": tiles,
         "tables": [table for table in tables if table is not None and table.lines],
         "sections": sections(results),
+        "last": None,
         "mistakes": _mistakes(results),
     }
 
@@ -87,11 +89,16 @@ def _name(suite: str) -> str:
 
 def _about(result: Result) -> str:
     about = next((one.about.split(": ", 1)[-1] for one in SUITES if one.name == result.suite), "")
-    counted = f"{result.items:,} items, {result.judged:,} judged".replace(",", " ", 2).replace("items ", "items,", 1)
-    return f"{about[:1].upper()}{about[1:]}. {counted}." if about else f"{counted}."
+    counted = f"{_count(result.items)} items, {_count(result.judged)} judged."
+    return f"{about[:1].upper()}{about[1:]}. {counted}" if about else counted
 
 
-def _notes(results: Sequence[Result]) -> list[str]:
+def _count(number: int) -> str:
+    return f"{number:,}".replace(",", " ")
+
+
+def _notes(results: Sequence[Result], about: Sequence[Result]) -> list[str]:
+    """What to know before reading; ``about``: the judges that are held against the best floor."""
     notes = [f"Beware: {one.traps}." for one in SUITES if one.name == results[0].suite]
     for one in results:
         notes += one.notes
@@ -101,10 +108,7 @@ def _notes(results: Sequence[Result]) -> list[str]:
             )
         if one.strange:
             notes.append(f"{one.model}: {one.strange} judgements are of items that the file no longer holds.")
-    best = _best_floor(results[0])
-    if best is not None:
-        notes.append(_against(results[0], *best))
-    return notes
+    return notes + [_against(one, *best) for one in about if (best := _best_floor(one)) is not None]
 
 
 def _best_floor(result: Result) -> tuple[str, Baseline] | None:
@@ -119,8 +123,8 @@ def _against(result: Result, name: str, floor: Baseline) -> str:
     place = "above" if gap >= 0 else "below"
     sure = "" if ours.low > best.value or ours.high < best.value else ", which is within its interval"
     return (
-        f"Accuracy is {abs(gap):.1f} points {place} the best that needs no image ({baseline_label(name)}, "
-        f"{100 * best.value:.1f} %){sure}."
+        f"{result.model}: accuracy is {abs(gap):.1f} points {place} the best that needs no image "
+        f"({baseline_label(name)}, {100 * best.value:.1f}\u00a0%){sure}."
     )
 
 

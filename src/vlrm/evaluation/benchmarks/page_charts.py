@@ -38,37 +38,47 @@ ORDER = {
 def sections(results: Sequence[Result]) -> list[Section]:
     """Those that have a chart."""
     shown = list(results[:MOST])
-    found = [_where(shown), _sure(shown), _bias(shown)]
-    return [one for one in found if one.charts]
+    text = (
+        "Accuracy with 95 % intervals, and the sigmoid of the reward margin as a probability; the scaled one has a "
+        "temperature fitted on other images."
+    )
+    right = Section(
+        "Where it is right, and how sure it is", text, [*_where(shown), *_calibration(shown), *_margins(shown)]
+    )
+    return [one for one in (right, _bias(shown)) if one.charts]
 
 
-def _where(results: Sequence[Result]) -> Section:
+def _where(results: Sequence[Result]) -> list[Chart]:
     names = list(dict.fromkeys(name for one in results for name in one.by_category))
-    charts = []
-    if len(names) > 1:
-        rows = [Row(words(name), [triple(one.by_category.get(name)) for one in results]) for name in names]
-        charts.append(Chart("By category", dot_chart("Accuracy by category", rows, [one.model for one in results])))
-    return Section("Where it is right", "Accuracy with 95 % intervals; the dashed line is a coin.", charts)
+    if len(names) < 2:
+        return []
+    rows = [Row(words(name), [triple(one.by_category.get(name)) for one in results]) for name in names]
+    svg = dot_chart("Accuracy by category", rows, [one.model for one in results], told=0)
+    numbers = "" if len(results) == 1 else f" The numbers on the right are those of {results[0].model}."
+    return [Chart("By category", svg, f"The dashed line is a coin.{numbers}")]
 
 
-def _sure(results: Sequence[Result]) -> Section:
+def _calibration(results: Sequence[Result]) -> list[Chart]:
     charts = []
-    for one in results:
+    for one in results[:2]:
         curves = {"raw": one.calibration_before, "temperature-scaled": one.calibration_after}
         curves = {label: points for label, points in curves.items() if points}
         if curves:
             title = "Calibration" if len(results) == 1 else f"Calibration, {one.model}"
             charts.append(Chart(title, calibration_chart(title, curves), "A dot's area is its number of items."))
+    return charts
+
+
+def _margins(results: Sequence[Result]) -> list[Chart]:
     margins = {
         one.model: [margin / (one.temperature or 1.0) for margin in one.margins]
         for one in results
         if one.scalar and one.margins
     }
-    if margins:
-        svg = histogram("Margins", margins, "margin of the better answer, in units of temperature")
-        charts.append(Chart("Margins", svg, "Right of the dashed line the order is right."))
-    text = "Sigmoid of the reward margin as a probability; the scaled one has a temperature fitted on other images."
-    return Section("How sure it is", text, charts)
+    if not margins:
+        return []
+    svg = histogram("Margins", margins, "margin of the better answer, in units of temperature")
+    return [Chart("Margins", svg, "Right of the dashed line the order is right.")]
 
 
 def _bias(results: Sequence[Result]) -> Section:
@@ -90,6 +100,6 @@ def _bias(results: Sequence[Result]) -> Section:
             if any(values := [triple(one.figures.get(name)) for one in results])
         ]
         if rows:
-            svg = dot_chart(title, rows, [one.model for one in results], band=band)
+            svg = dot_chart(title, rows, [one.model for one in results], band=band, told=0)
             charts.append(Chart(title, svg, caption))
     return Section("What else decides", "What a judge should not depend on.", charts)

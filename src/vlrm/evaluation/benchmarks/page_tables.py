@@ -74,7 +74,11 @@ def headline(results: Sequence[Result]) -> Table:
         for name, floor in floors.items()
         if name not in named
     ]
-    return Table("Accuracy", heads, lines)
+    note = (
+        "In per cent, below each figure its 95 % interval, bootstrapped by image. A tie counts one half, what cannot "
+        "be read is wrong. Grey rows look at no image."
+    )
+    return Table("Accuracy", heads, lines, note)
 
 
 def all_figures(results: Sequence[Result]) -> Table:
@@ -116,8 +120,8 @@ def differences(comparison: Comparison) -> Table:
         lines.append(Line("By category", title=True))
         for name, found in comparison.by_category.items():
             cells = [cell_of(first.by_category.get(name)), cell_of(second.by_category.get(name))]
-            lines.append(Line(words(name), [*cells, *_difference(found)]))
-    return Table("Side by side", ["Figure", first.model, second.model, "Difference", "p"], lines)
+            lines.append(Line(words(name), [*_difference(found), *cells]))
+    return Table("Side by side", ["Figure", "Difference", "p", first.model, second.model], lines)
 
 
 def _compared(label: str, name: str, comparison: Comparison) -> Line:
@@ -125,7 +129,7 @@ def _compared(label: str, name: str, comparison: Comparison) -> Line:
     cells = [cell_of(one.figures.get(name), sign) for one in (comparison.first, comparison.second)]
     found = comparison.differences.get(name)
     better = "" if name in NEITHER else "-" if name in LOWER_IS_BETTER else "+"
-    return Line(label, [*cells, *(_difference(found, better) if found else [cell_of(None)] * 2)])
+    return Line(label, [*(_difference(found, better) if found else [cell_of(None)] * 2), *cells])
 
 
 def _difference(found: Difference, better: str = "+") -> list[Cell]:
