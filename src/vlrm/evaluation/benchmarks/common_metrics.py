@@ -64,7 +64,7 @@ def order_figures(marks: Marks, bootstrap: Bootstrap) -> Quantities:
     that always says "1" has 0. ``both_orders_accuracy``: the right one is preferred in both. ``first_shown``: share of
     readable judgements that prefer what was shown first, ties one half; one half is right.
     """
-    said = marks.verdicts.votes[0, :, :PROBLEM].any(axis=1).all(axis=0)
+    said = np.asarray(marks.verdicts.votes[0, :, :PROBLEM].any(axis=1).all(axis=0))
     both = marks.asked() & said[marks.place]
     if not both.any():
         return {}

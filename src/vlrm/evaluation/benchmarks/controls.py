@@ -24,11 +24,11 @@ def controls(marks: Marks, bootstrap: Bootstrap, text_only: Floats | None = None
     """
     found = {}
     for view in ("blank", "swapped"):
-        rows = marks.asked() & marks.asked(view) & marks.sheet.has_image  # type: ignore[arg-type]
+        rows = marks.asked() & marks.asked(view) & marks.sheet.has_image
         if not rows.any():
             continue
-        blind = np.where(rows, marks.credit(view), np.nan)  # type: ignore[arg-type]
-        same = np.sign(marks.margin()) == np.sign(marks.margin(view))  # type: ignore[arg-type]
+        blind = np.where(rows, marks.credit(view), np.nan)
+        same = np.sign(marks.margin()) == np.sign(marks.margin(view))
         found[f"{view}_accuracy"] = bootstrap.mean(blind)
         found[f"{view}_gain"] = bootstrap.mean(marks.credit() - blind, share=False)
         found[f"{view}_same"] = bootstrap.mean(np.where(rows, same.astype(np.float64), np.nan))

@@ -31,7 +31,7 @@ from vlrm.evaluation.benchmarks.yes_no_metrics import by_part, yes_no_figures
 from vlrm.evaluation.bootstrap import DRAWS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from vlrm.evaluation.benchmarks.item import Item
     from vlrm.evaluation.benchmarks.mistakes import Show
@@ -101,8 +101,11 @@ class Examined:
         whole = {f"yes.{name}": one for name, one in yes_no_figures(marks, bootstrap).items()}
         return own | whole | by_part(marks, bootstrap, parts)
 
-    def result(self, suite: str, model: str, fingerprint: str = "") -> Result:
-        """What is written and shown, less the mistakes."""
+    def result(
+        self, suite: str, model: str, fingerprint: str = "", watch: MistakeWatch | None = None,
+        show: Show | None = None,
+    ) -> Result:  # fmt: skip
+        """What is written and shown; ``watch`` has seen the items."""
         marks, sure = self.marks, self.sure
         figures = {name: one.figure for name, one in self.quantities.items()} | sure.figures
         told = (marks.place >= 0) & self.marks.verdicts.asked()[marks.place]
@@ -121,6 +124,7 @@ class Examined:
             calibration_before=sure.before,
             calibration_after=sure.after,
             margins=_spread(marks.margin()),
+            mistakes=[] if watch is None else watch.mistakes(self.judged, sure.temperature or 1.0, show),
         )
 
 
@@ -146,29 +150,27 @@ def figures_of(
     """
     verdicts = read_verdicts(judged)
     watch = MistakeWatch(verdicts)
-    exam = read_exam(items, suite, baselines or {}, watch, draws, seed)
+    exam = read_exam(items, suite, baselines or {}, [watch], draws, seed)
     examined = Examined(exam, judged, Marks(exam.sheet, verdicts))
     if not (examined.marks.place >= 0).any():
         raise UserError(
             f"No judgement of {model} is about an item of {suite}: they are of another version of its file; "
             "delete them and run the benchmark again."
         )
-    result = examined.result(suite, model, fingerprint)
-    mistakes = watch.mistakes(judged, result.temperature or 1.0, show)
-    return result.model_copy(update={"mistakes": mistakes})
+    return examined.result(suite, model, fingerprint, watch, show)
 
 
 def read_exam(
-    items: Iterable[Item], suite: str, baselines: Mapping[str, Judged], watch: MistakeWatch | None = None,
+    items: Iterable[Item], suite: str, baselines: Mapping[str, Judged], watches: Sequence[MistakeWatch] = (),
     draws: int = DRAWS, seed: int = 0,
 ) -> Exam:  # fmt: skip
-    """The one pass over the items."""
+    """The one pass over the items, which ``watches`` see too."""
     special: HallusionGroups | AmberParts | None = None
     if suite == "hallusionbench":
         special = HallusionGroups()
     elif suite == "amber":
         special = AmberParts()
-    sheet = read_sheet(items, [one for one in (special, watch) if one is not None])
+    sheet = read_sheet(items, [*watches] if special is None else [special, *watches])
     others = {name: read_verdicts(judged) for name, judged in baselines.items()}
     return Exam(sheet, Bootstrap(sheet.clusters, draws, seed), special, others)
 

@@ -10,6 +10,7 @@ from scipy.stats import binomtest
 from vlrm.errors import UserError
 from vlrm.evaluation.benchmarks.figures import Examined, read_exam
 from vlrm.evaluation.benchmarks.marks import Marks
+from vlrm.evaluation.benchmarks.mistakes import MistakeWatch
 from vlrm.evaluation.benchmarks.result import Comparison, Difference, Discordant
 from vlrm.evaluation.benchmarks.verdicts import read_verdicts
 from vlrm.evaluation.bootstrap import DRAWS, interval
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from vlrm.evaluation.benchmarks.item import Item
+    from vlrm.evaluation.benchmarks.mistakes import Show
     from vlrm.evaluation.benchmarks.quantities import Quantities, Quantity
     from vlrm.evaluation.benchmarks.verdicts import Judged
     from vlrm.evaluation.bootstrap import Floats
@@ -46,17 +48,20 @@ def discordant(first: Floats, second: Floats) -> Discordant:
 
 def compare(
     items: Iterable[Item], judged: Mapping[str, Judged], suite: str, *,
-    baselines: Mapping[str, Judged] | None = None, draws: int = DRAWS, seed: int = 0,
+    baselines: Mapping[str, Judged] | None = None, show: Show | None = None, draws: int = DRAWS, seed: int = 0,
 ) -> Comparison:  # fmt: skip
-    """Two judges by name on the items that both have judged.
+    """Two judges by name on the items that both have judged; the arguments are those of
+    :func:`vlrm.evaluation.benchmarks.figures.figures_of`. The mistakes are those of all that each has judged.
 
     Raises:
         UserError: there are not two of them, or no item that both have judged.
     """
     if len(judged) != 2:
         raise UserError(f"Two judges with different names are compared, not {len(judged)}: give a and b.")
-    exam = read_exam(items, suite, baselines or {}, draws=draws, seed=seed)
-    whole = {name: Marks(exam.sheet, read_verdicts(rows)) for name, rows in judged.items()}
+    said = {name: read_verdicts(rows) for name, rows in judged.items()}
+    watches = [MistakeWatch(verdicts) for verdicts in said.values()]
+    exam = read_exam(items, suite, baselines or {}, watches, draws, seed)
+    whole = {name: Marks(exam.sheet, verdicts) for name, verdicts in said.items()}
     common = np.logical_and.reduce([(one.place >= 0) & one.verdicts.asked()[one.place] for one in whole.values()])
     if not common.any():
         raise UserError(f"{' and '.join(judged)} have judged no item of {suite} in common: run its benchmark for both.")
@@ -66,8 +71,8 @@ def compare(
     names = list(judged)
     return Comparison(
         suite=suite,
-        first=one.result(suite, names[0]),
-        second=other.result(suite, names[1]),
+        first=one.result(suite, names[0], watch=watches[0], show=show),
+        second=other.result(suite, names[1], watch=watches[1], show=show),
         differences=_differences(one.quantities, other.quantities),
         by_category=_differences(one.categories, other.categories),
         discordant=discordant(one.marks.credit(), other.marks.credit()),
