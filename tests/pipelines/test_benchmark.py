@@ -80,7 +80,8 @@ def test_a_reward_model_is_examined_from_its_name_to_its_figures(project, tiny_f
     assert {"blank_accuracy", "swapped_accuracy"} <= told["figures"].keys()
     assert {"always_first", "always_shorter", "always_longer", "text_only"} <= told["baselines"].keys()
     shown = capsys.readouterr().out
-    assert "round_0" in shown and "text only" in shown and "36 of 36 items in 3 views" in shown
+    assert "round_0" in shown and "text only" in shown and "36 of 36 (each item by image, blank, swapped)" in shown
+    assert "round_0" in (root / "own-mine.round_0.html").read_text()
     assert judged(project, tiny_folder).run.asked == 0
 
 
@@ -89,6 +90,8 @@ def test_the_table_has_one_row_for_each_judge_and_benchmark(project, tiny_folder
         root = reported(judged(project, tiny_folder, model), project, tiny_folder)
     table = pl.read_parquet(root / "benchmark.parquet")
     assert table["model"].to_list() == ["longer", "round_0", "shorter"]
+    page = (root / "own-mine.shorter.html").read_text()
+    assert "round_0" in page and "longer" in page  # the other judges of the same items
     accuracy = dict(zip(table["model"], table["accuracy"], strict=True))
     assert accuracy["shorter"] + accuracy["longer"] == pytest.approx(1)
 
@@ -106,6 +109,7 @@ def test_two_judges_are_compared_on_all_that_both_have_sat(project, tiny_folder,
     assert difference == pytest.approx(
         told["first"]["figures"]["accuracy"]["value"] - told["second"]["figures"]["accuracy"]["value"]
     )
+    assert "McNemar" in (root / "shorter.against.longer.html").read_text()
     assert "difference" in capsys.readouterr().out
     with pytest.raises(UserError, match="a=shorter and b=shorter are the same judge"):
         judge_items_twice("shorter", "shorter", "own", **named)

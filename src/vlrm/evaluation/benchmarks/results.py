@@ -11,6 +11,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.table import Table
 
+from vlrm.evaluation.benchmarks.result import Result
 from vlrm.evaluation.benchmarks.run import JUDGED_FILE
 from vlrm.evaluation.summary import with_interval
 from vlrm.lineage.files import replacing, write_json
@@ -18,12 +19,14 @@ from vlrm.lineage.files import replacing, write_json
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from vlrm.evaluation.benchmarks.result import Comparison, Result
+    from vlrm.evaluation.benchmarks.result import Comparison
     from vlrm.evaluation.figures import Figure
 
 FORMATS = ("own", "trl", "ms_swift")
 """Suites that are a file format and no benchmark: results are told apart by the file's name too."""
 TABLE, ASKED_FILE = "benchmark.parquet", "run.json"
+BESIDE = 5
+"""Other judges that stand on a judge's page."""
 _HASH = 16
 _SHOWN = {
     "accuracy": "accuracy",
@@ -75,6 +78,23 @@ class Place:
 
     def figures(self, label: str, name: str) -> Path:
         return self.root / f"{label}.{slug(name)}.json"
+
+    def page(self, *parts: str) -> Path:
+        """The page of a benchmark and a judge, or of two judges."""
+        return self.root / f"{'.'.join(slug(part) for part in parts)}.html"
+
+    def others(self, result: Result) -> list[Result]:
+        """Results of other judges on the same items, the best first, at most :data:`BESIDE`."""
+        found = []
+        for path in self.root.glob(f"{result.suite}.*.json"):
+            try:
+                one = Result.model_validate_json(path.read_text("utf-8"))
+            except ValidationError:  # a comparison, or of another version
+                continue
+            if (one.suite, one.items) == (result.suite, result.items) and one.model != result.model:
+                found.append(one)
+        found.sort(key=lambda one: (-one.figures["accuracy"].value if "accuracy" in one.figures else 0, one.model))
+        return found[:BESIDE]
 
     def asked(self) -> Iterator[Asked]:
         """Of all finished runs, by benchmark and judge."""
@@ -128,10 +148,10 @@ def results_table(results: Sequence[Result]) -> Table:
     return table
 
 
-def differences_table(found: Comparison, label: str) -> Table:
+def differences_table(found: Comparison) -> Table:
     """Two judges, and the first less the second in points with its interval and the p-value of the paired bootstrap."""
     one, other = found.first, found.second
-    table = Table(title=f"{label}: {one.judged} items that both judged, % (95 % interval)", title_justify="left")
+    table = Table(title=f"{found.suite}: {one.judged} items that both judged, % (95 % interval)", title_justify="left")
     for name in ("", one.model, other.model, "difference", "p"):
         table.add_column(name, justify="right" if name else "left")
     rows = [(title, one.figures, other.figures, found.differences, name) for name, title in _SHOWN.items()]

@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from vlrm.errors import UserError
 from vlrm.evaluation.benchmarks.examine import Bench, Examined, bench_of, examine, measured
+from vlrm.evaluation.benchmarks.page import write_report
 from vlrm.evaluation.benchmarks.results import Place, results_table
 from vlrm.evaluation.judges.choose import TEXT_ONLY, Means, choose
 from vlrm.evaluation.judges.scalar import ScalarJudge
@@ -49,9 +50,11 @@ def report_benchmark(
     place, console = results_place(data), a_console()
     means = means_of(found.bench, benchmark, policy, seed, experiment, data)
     result = measured(found, baselines_of(found, means, place), seed)
+    page = write_report(place.page(result.suite, result.model), [result, *place.others(result)])
     place.keep(result)
     console.print(results_table([result]))
     _told(console, found)
+    console.print(f"Page      {page}")
     console.print(f"Figures   {place.figures(result.suite, result.model)}")
     console.print(f"Items     {found.run.file}")
     return place.root
@@ -110,8 +113,8 @@ def a_console() -> Console:
 
 def _told(console: Console, found: Examined) -> None:
     done = found.run
-    views = f" in {len(found.asked.views)} views" if len(found.asked.views) > 1 else ""
-    before = f", {done.items - done.asked} of them before" if done.asked < done.items else ""
-    console.print(f"Judged    {done.items - done.refused} of {done.items} items{views}{before}")
+    views = ", ".join(found.asked.views)
+    before = f", {done.items - done.asked} asked before" if done.asked < done.items else ""
+    console.print(f"Judged    {done.items - done.refused} of {done.items} (each item by {views}{before})")
     if done.refused:
         console.print(f"[yellow]{done.refused} could not be judged; the first: {escape(str(done.problem))}[/yellow]")

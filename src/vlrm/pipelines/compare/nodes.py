@@ -6,6 +6,7 @@ from pathlib import Path
 
 from vlrm.errors import UserError
 from vlrm.evaluation.benchmarks.examine import Bench, Examined, bench_of
+from vlrm.evaluation.benchmarks.page import write_comparison
 from vlrm.evaluation.benchmarks.paired import compare
 from vlrm.evaluation.benchmarks.results import Place, differences_table, slug
 from vlrm.evaluation.judges.choose import choose
@@ -53,16 +54,22 @@ def compare_judges(
 ) -> Path:
     """Paired differences on each benchmark, as JSON, on a page and on the terminal."""
     place, console = results_place(data), a_console()
+    comparisons = []
     for one, other in found:
         bench = one.bench
         baselines = baselines_of(one, means_of(bench, benchmark, policy, seed, experiment, data), place)
         judged = {_name(each, one, other): each.run.file for each in (one, other)}
         comparison = compare(bench.items(), judged, bench.suite, baselines=baselines, seed=seed)
+        comparison = comparison.model_copy(update={"suite": bench.label})
         first, second = judged
         file = place.root / f"{bench.label}.{slug(first)}.against.{slug(second)}.json"
         write_json(file, comparison.model_dump(mode="json"))
-        console.print(differences_table(comparison, bench.label))
+        console.print(differences_table(comparison))
         console.print(f"Figures   {file}")
+        comparisons.append(comparison)
+    of = comparisons[0]
+    page = write_comparison(place.page(of.first.model, "against", of.second.model), comparisons)
+    console.print(f"Page      {page}")
     return place.root
 
 
