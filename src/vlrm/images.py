@@ -27,6 +27,10 @@ class StoreError(UserError):
     """The store cannot be written: no fault of the image at hand, so the run stops."""
 
 
+class RefusedImage(UserError):
+    """A model cannot read this one image: a fault of the image, so work on others goes on."""
+
+
 def open_image(path: str | Path) -> Image.Image:
     """Decode ``path`` completely and return it as an upright 8-bit RGB image.
 
@@ -50,6 +54,19 @@ def open_image(path: str | Path) -> Image.Image:
             return _decode(stream, f"Image {path}")
     except PermissionError as error:
         raise UserError(f"Image {path} may not be read: change its permissions.") from error
+
+
+def decode_image(content: bytes, what: str) -> Image.Image:
+    """As :func:`open_image`, of the bytes of an image file; ``what`` is how errors call it ("Image cat.jpg").
+
+    Raises:
+        UserError: as :func:`open_image`.
+    """
+    if not content:
+        raise UserError(f"{what} is empty (0 bytes): copy or download it again.")
+    if len(content) > MAX_BYTES:
+        raise UserError(f"{what} is a file of more than 512 MiB: save it as JPEG or WebP first.")
+    return _decode(io.BytesIO(content), what)
 
 
 def _decode(stream: Any, what: str) -> Image.Image:

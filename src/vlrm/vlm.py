@@ -16,7 +16,7 @@ from transformers.utils.logging import disable_progress_bar
 from vlrm.embedded import tower as _embedded_tower  # noqa: F401  (registers the embedded tower with transformers)
 from vlrm.errors import UserError
 from vlrm.families import family_of
-from vlrm.images import BLANK, blank, open_stored, within
+from vlrm.images import BLANK, RefusedImage, blank, open_stored, within
 from vlrm.seen import Seen, SeenImages, fingerprint
 
 if TYPE_CHECKING:
@@ -35,9 +35,12 @@ LOOK = 64
 
 @dataclass(frozen=True)
 class Conversation:
-    """Messages about one image; ``image`` is its sha256 in the image store, or ``blank:`` and such a hash."""
+    """Messages about one image; ``image`` is its sha256 in the image store, or ``blank:`` and such a hash.
 
-    image: str
+    None where the messages are about no image and show none.
+    """
+
+    image: str | None
     messages: Messages
 
 
@@ -185,7 +188,7 @@ class Vlm:
             )
         except (ValueError, ZeroDivisionError) as error:
             budget = "no pixel budget" if self.max_pixels is None else f"a budget of {self.max_pixels} pixels"
-            raise UserError(
+            raise RefusedImage(
                 f"the base model's processor refuses image {reference} of {image.width} x {image.height} pixels, under "
                 f"{budget} ({str(error).splitlines()[0][:160]}); raise max_pixels, or leave the image out"
             ) from error

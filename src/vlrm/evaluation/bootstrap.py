@@ -13,10 +13,12 @@ from scipy.sparse.csgraph import connected_components
 from vlrm.evaluation.figures import Figure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 DRAWS = 2000
 LEVEL = 0.95
+BLOCK = 2_000_000
+"""Cluster counts that are numbers at a time: 16 MB."""
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
@@ -52,47 +54,55 @@ class Resampler:
         for row in self.times:
             row[:] = np.bincount(rng.integers(self.size, size=self.size), minlength=self.size)
 
+    def totals(self, columns: Iterable[Floats]) -> Floats:
+        """Sum of each column [items] within each cluster; [clusters, columns]."""
+        return np.stack([np.bincount(self.cluster, weights=one, minlength=self.size) for one in columns], axis=1)
+
+    def draws_of_totals(self, totals: Floats) -> Floats:
+        """Bootstrap draws of sums over items from their sums within clusters; [draws, columns].
+
+        In blocks: the draws of many clusters as numbers of eight bytes would fill the memory.
+        """
+        used = np.flatnonzero(totals.any(axis=1))
+        step = max(1, BLOCK // max(1, len(used)))
+        blocks = range(0, len(self.times), step)
+        return np.concatenate([self.times[at : at + step, used].astype(np.float64) @ totals[used] for at in blocks])
+
     def draws_of_mean(self, values: Floats) -> Floats:
         """Bootstrap draws of the mean of ``values`` (NaN: not part of this figure); [draws], draws without
         items NaN."""
         inside = np.isfinite(values)
-        cluster, kept = self.cluster[inside], values[inside]
-        totals = np.bincount(cluster, weights=kept, minlength=self.size)
-        counts = np.bincount(cluster, minlength=self.size).astype(float)
-        used = np.flatnonzero(counts)
-        both = self.times[:, used].astype(np.float64) @ np.stack([totals[used], counts[used]], axis=1)
+        both = self.draws_of_totals(self.totals((np.where(inside, values, 0.0), inside.astype(np.float64))))
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(both[:, 0] / both[:, 1])
 
-    def mean(self, values: Floats, share: bool = True) -> Figure | None:
+    def mean(self, values: Floats, share: bool = True, draws: Floats | None = None) -> Figure | None:
         """Mean of ``values`` over items that are not NaN with its percentile interval; None when there are
         none.
 
         ``share``: values lie in [0, 1], so all 0 or all 1 gets an exact binomial bound (resampling sees no
-        spread).
+        spread). ``draws``: :meth:`draws_of_mean` of these values, where they are known already.
         """
         values = np.asarray(values, dtype=np.float64)
         inside = np.isfinite(values)
         if not inside.any():
             return None
         kept = values[inside]
-        figure = interval(float(kept.mean()), self.draws_of_mean(values), int(inside.sum()))
+        drawn = self.draws_of_mean(values) if draws is None else draws
+        figure = interval(float(kept.mean()), drawn, int(inside.sum()))
         if share and kept.min() == kept.max() and kept[0] in (0.0, 1.0):
             return _certain(figure, clusters=len(np.unique(self.cluster[inside])))
         return figure
 
-    def statistic(self, function: Callable[[Floats], Floats], n: int) -> Figure:
-        """A figure >= 0 that is no mean: ``function`` maps item weights [draws, items] to values [draws].
+    def statistic(self, columns: Iterable[Floats], function: Callable[[Floats], Floats], n: int) -> Figure:
+        """A figure >= 0 that is no mean but a function of sums over items: it maps [draws, columns] to [draws].
 
         Draws are recentred on the value: sums of absolute gaps (calibration error) grow under resampling, and
         plain percentiles would leave the value outside its own interval.
         """
-        value = float(function(np.ones((1, len(self.cluster))))[0])
-        blocks = [
-            function(block[:, self.cluster].astype(np.float64))
-            for block in np.array_split(self.times, max(1, len(self.times) * len(self.cluster) // 4_000_000))
-        ]
-        drawn = np.concatenate(blocks)
+        totals = self.totals(columns)
+        value = float(function(totals.sum(axis=0, keepdims=True))[0])
+        drawn = function(self.draws_of_totals(totals))
         return interval(value, np.maximum(drawn - np.nanmean(drawn) + value, 0.0), n)
 
 

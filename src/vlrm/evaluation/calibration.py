@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,14 +48,13 @@ def calibration_error(margin: Floats, temperature: float, resampler: Resampler) 
         return None
     sure = confidence(np.where(inside, margin, 0.0), temperature)
     gap = np.where(inside, np.nan_to_num(credit(margin)) - sure, 0.0)
-    onehot = np.zeros((len(margin), BINS))
-    onehot[np.arange(len(margin)), _bin(sure)] = 1.0
+    number = _bin(sure)
+    gaps = (np.where(number == b, gap, 0.0) for b in range(BINS))
 
-    def error(weights: Floats) -> Floats:
-        total = np.maximum((weights * inside).sum(axis=1), 1e-12)
-        return np.abs((weights * gap) @ onehot).sum(axis=1) / total
+    def error(sums: Floats) -> Floats:
+        return np.asarray(np.abs(sums[:, 1:]).sum(axis=1) / np.maximum(sums[:, 0], 1e-12))
 
-    return resampler.statistic(error, int(inside.sum()))
+    return resampler.statistic(chain([inside.astype(np.float64)], gaps), error, int(inside.sum()))
 
 
 def reliability_bins(margin: Floats, temperature: float) -> list[tuple[float, float, int]]:

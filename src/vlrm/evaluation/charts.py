@@ -69,7 +69,7 @@ def _legend(names: Sequence[str], top: float) -> tuple[list[str], float]:
     """Legend entries in rows, and the height they take."""
     parts, x, y = [], 8.0, top
     for index, name in enumerate(names):
-        width = 28 + CHARACTER * len(name)
+        width = 28 + 1.15 * CHARACTER * len(name)  # phones draw letters larger
         if x + width > WIDTH and x > 8:
             x, y = 8.0, y + 19
         parts.append(f'<circle cx="{x + 5:.1f}" cy="{y - 4:.1f}" r="5" style="fill:{COLOURS[index]}"/>')
@@ -92,7 +92,7 @@ def line_chart(
     lows = [p[2] for points in series.values() for p in points]
     highs = [p[3] for points in series.values() for p in points]
     low, high = (max(0.0, math.floor(min(lows) * 10) / 10), 1.0) if is_share else (0.0, max(highs) * 1.05 or 1.0)
-    left, right, top, bottom = 46.0, WIDTH - 16.0, used + 8, used + 220
+    left, right, top, bottom = 52.0, WIDTH - 16.0, used + 8, used + 220
     span = max(x_labels) - min(x_labels) or 1.0
 
     def place(x: float, y: float) -> tuple[float, float]:
@@ -131,9 +131,10 @@ def dot_chart(
     *,
     band: tuple[float, float] | None = None,
     chance: float | None = 0.5,
+    told: int = -1,
 ) -> str:
     """A line per row from 0 to 100 % with a dot and an interval per series. ``band``: where a value should
-    lie."""
+    lie; ``told``: the series whose values are written at the right."""
     parts, used = _legend(names, 14) if len(names) > 1 else ([], 4.0)
     step = 14 + 11 * len(names)
     left = 24 + CHARACTER * max(len(row.label) for row in rows)
@@ -162,7 +163,7 @@ def dot_chart(
             y, colour = middle + offset, COLOURS[index]
             parts.append(_line(across(low), y, across(high), y, "bar", f' style="stroke:{colour}"'))
             parts.append(f'<circle cx="{across(value):.1f}" cy="{y:.1f}" r="4" style="fill:{colour}"/>')
-            if index == len(row.values) - 1:
+            if index == told % len(row.values):
                 parts.append(_text(right + 10, middle + 4, percent(value)))
     return _svg(title, bottom + 26, parts)
 
@@ -180,7 +181,7 @@ def histogram(title: str, samples: Mapping[str, Sequence[float]], x_title: str, 
         for name, values in samples.items()
     }
     top_share = max(float(s.max()) for s in shares.values()) or 1.0
-    left, right, top, bottom = 46.0, WIDTH - 16.0, used + 8, used + 190
+    left, right, top, bottom = 52.0, WIDTH - 16.0, used + 8, used + 190
 
     def across(value: float) -> float:
         return left + (right - left) * (value - low) / (high - low)
@@ -206,7 +207,7 @@ def histogram(title: str, samples: Mapping[str, Sequence[float]], x_title: str, 
 def calibration_chart(title: str, curves: dict[str, list[tuple[float, float, int]]]) -> str:
     """Accuracy against confidence; the diagonal is perfect, a dot's area is its number of pairs."""
     parts, used = _legend(list(curves), 14)
-    left, right, top = 46.0, WIDTH - 28.0, used + 8
+    left, right, top = 52.0, WIDTH - 28.0, used + 8
     bottom = top + 230
 
     def place(sure: float, right_share: float) -> tuple[float, float]:

@@ -214,13 +214,13 @@ def verdict_flip_sensitivity(outcomes: Outcomes, resampler: Resampler) -> Figure
     inside = np.isfinite(moved["flipped"]) & np.isfinite(moved["swapped"])
     if not inside.any() or not moved["swapped"][inside].any():
         return None
-    top, bottom = (np.where(inside, moved[view], 0.0) for view in ("flipped", "swapped"))
 
-    def ratio(weights: Floats) -> Floats:
+    def ratio(sums: Floats) -> Floats:
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray((weights @ top) / (weights @ bottom))
+            return np.asarray(sums[:, 0] / sums[:, 1])
 
-    return resampler.statistic(ratio, int(inside.sum()))
+    columns = [np.where(inside, moved[view], 0.0) for view in ("flipped", "swapped")]
+    return resampler.statistic(columns, ratio, int(inside.sum()))
 
 
 def _grouped(column: str, exam: pl.DataFrame, right: Floats, resampler: Resampler) -> dict[str, Figure]:

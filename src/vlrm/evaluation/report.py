@@ -110,7 +110,8 @@ def render_report(context: ReportData) -> str:
     )  # fmt: skip
 
 
-def _cell(figure: Figure | None, sign: str = "") -> dict[str, str]:
+def cell_of(figure: Figure | None, sign: str = "") -> dict[str, str]:
+    """A figure in per cent and its interval, as the cells of tables show them; with ``sign="+"`` in points."""
     if figure is None:
         return {"value": "–", "interval": ""}
     low, high = (f"{100 * bound:{sign}.0f}" for bound in (figure.low, figure.high))
@@ -156,12 +157,13 @@ def _table(data: ReportData) -> list[dict[str, Any]]:
         direction = ""
         if gain is not None and name not in without_gain:
             direction = "up" if gain.low > 0 else "down" if gain.high < 0 else ""
-        shown = _cell(gain, "+") if gain is not None else {"value": "", "interval": ""}
-        rows.append({"label": label, "cells": [_cell(f) for f in figures], "gain": shown, "direction": direction})
+        shown = cell_of(gain, "+") if gain is not None else {"value": "", "interval": ""}
+        rows.append({"label": label, "cells": [cell_of(f) for f in figures], "gain": shown, "direction": direction})
     return rows
 
 
-def _triple(figure: Figure | None) -> tuple[float, float, float] | None:
+def triple(figure: Figure | None) -> tuple[float, float, float] | None:
+    """A figure as charts take it."""
     return None if figure is None else (figure.value, figure.low, figure.high)
 
 
@@ -212,7 +214,7 @@ def _groups(data: ReportData) -> Section:
         tables: list[dict[str, Figure]] = [getattr(one.metrics, attribute) for one in ends]
         labels = sorted({label for table in tables for label in table})
         if len(labels) > 1:
-            rows = [Row(label.replace("_", " "), [_triple(t.get(label)) for t in tables]) for label in labels]
+            rows = [Row(label.replace("_", " "), [triple(t.get(label)) for t in tables]) for label in labels]
             charts.append(Chart(title, dot_chart(title, rows, names)))
     text = "Pair accuracy with 95 % intervals; the number on the right is the last round's."
     return Section("Where it is right", text, charts)
@@ -229,14 +231,14 @@ def _bias(data: ReportData) -> Section:
     rows = [
         Row(label, values)
         for name, label in _shown(data, without).items()
-        if any(values := [_triple(one.figure(name)) for one in ends])
+        if any(values := [triple(one.figure(name)) for one in ends])
     ]
     if rows:
         svg = dot_chart("Accuracy without the right image", rows, names, band=(0.45, 0.55))
         caption = "The first row of each is the text-balanced subset: it should lie in the band, from either side."
         charts.append(Chart("Without the right image", svg, caption))
     floors = [
-        Row(label, [_triple(data.baselines[name])])
+        Row(label, [triple(data.baselines[name])])
         for name, label in _shown(data, FLOORS).items()
         if data.baselines.get(name)
     ]

@@ -35,7 +35,9 @@ def registered() -> dict[str, Pipeline]:
     from vlrm.pipelines.ablate.pipeline import create_pipeline as ablate
     from vlrm.pipelines.answers.pipeline import create_pipeline as answers
     from vlrm.pipelines.answers.pipeline import explaining, measuring
+    from vlrm.pipelines.benchmark.pipeline import create_pipeline as benchmark
     from vlrm.pipelines.best_of_n.pipeline import create_pipeline as best_of_n
+    from vlrm.pipelines.compare.pipeline import create_pipeline as compare
     from vlrm.pipelines.embedded_training.pipeline import create_pipeline as embedded_training
     from vlrm.pipelines.estimate.pipeline import create_pipeline as estimate
     from vlrm.pipelines.export.pipeline import create_pipeline as export
@@ -51,6 +53,8 @@ def registered() -> dict[str, Pipeline]:
     others = {
         "ablate": ablate(_shape.rounds),
         "best_of_n": best_of_n(_shape.answers),
+        "benchmark": benchmark(),
+        "compare": compare(),
         "embedded_training": embedded_training(),
         "expert_reliability": measuring(),
         "explain": explaining(_shape.newest, _shape.answered),

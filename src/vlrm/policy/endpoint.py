@@ -131,7 +131,7 @@ class _Work:
         from vlrm.policy.endpoint_request import fields, messages
 
         conversation = request.conversation
-        url = await self.urls.url(conversation.image)
+        url = "" if conversation.image is None else await self.urls.url(conversation.image)
         turns = messages(conversation.messages, url, self.endpoint.instructions)
         body = fields(self.endpoint, self.sampling, request.seed)
         jitter = int(key[:8], 16) / 0xFFFFFFFF

@@ -39,7 +39,7 @@ def generate(
     return written
 
 
-def _distinct(vlm: Vlm, requests: Sequence[Request]) -> tuple[list[tuple[str, list[int]]], list[int]]:
+def _distinct(vlm: Vlm, requests: Sequence[Request]) -> tuple[list[tuple[str | None, list[int]]], list[int]]:
     """The distinct conversations as (image, token ids), and which of them each request continues."""
     keys = [(r.conversation.image, repr(r.conversation.messages)) for r in requests]
     first = dict(zip(keys, requests, strict=True))

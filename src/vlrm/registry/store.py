@@ -137,8 +137,13 @@ def _create_version(name: str, logged: Any, tags: dict[str, str]) -> Any:
 
 def champion(name: str) -> Registered | None:
     """The version users load, None when there is none yet."""
+    return aliased(name, CHAMPION)
+
+
+def aliased(name: str, alias: str) -> Registered | None:
+    """The version that carries an alias, None when none does."""
     try:
-        return _version(MlflowClient().get_model_version_by_alias(name, CHAMPION))
+        return _version(MlflowClient().get_model_version_by_alias(name, alias))
     except MlflowException:
         return None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -13,7 +12,6 @@ Task = Literal["pair", "yes_no", "describe"]
 """``pair``: which of two answers is better; ``yes_no``: a question with one right word, which is a pair of the
 answers :data:`YES_NO`; ``describe``: a text is written and its objects are counted (AMBER's generative part)."""
 YES_NO = ("Yes", "No")
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,4 +39,4 @@ class Item:
     better: int | None
     category: str
     group: str | None = None
-    details: Mapping[str, Any] = field(default=_NOTHING)
+    details: Mapping[str, Any] = field(default_factory=dict)

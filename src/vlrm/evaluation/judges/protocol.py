@@ -59,6 +59,9 @@ class Judge(Protocol):
         fingerprint: a hash of all that its judgements depend on (weights, settings, code); results are kept by it.
         looks: whether images change what it says; one that does not is asked once, not for every view.
         ordered: whether the order in which answers are shown can change what it says.
+
+    One that writes also has ``describes``, true: it is given ``describe`` items too; and ``part``, how many items it is
+    best asked about at once.
     """
 
     name: str
@@ -68,5 +71,10 @@ class Judge(Protocol):
 
     def judge(self, items: Sequence[Item], images: Sequence[Image.Image | None]) -> list[list[Judgement]]:
         """Judgements of each item (``pair`` or ``yes_no``), its image beside it; a judge that is ``ordered`` gives
-        at least one for each order."""
+        at least one of a pair for each order.
+
+        Raises:
+            RefusedImage: one of the images cannot be read by it.
+            UserError: it cannot judge at all, which stops the run.
+        """
         ...

@@ -1,0 +1,264 @@
+"""Asks a judge about every item of a benchmark, a part at a time; what is written is never asked again.
+
+A part is a file named by the hash of what was asked: the items' texts, the contents of their images, the view. Started
+again after a kill, or with a changed benchmark, only parts that are not there are judged. Items, images and judgements
+of one part are in memory, whatever the size of the benchmark.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from vlrm.errors import UserError
+from vlrm.evaluation.judges.protocol import JUDGED, Judgement
+from vlrm.images import RefusedImage, blank, decode_image
+from vlrm.lineage.files import replacing
+from vlrm.lineage.hashing import hash_json
+from vlrm.progress import say
+from vlrm.user_files import image_folder, inside
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from vlrm.evaluation.benchmarks.item import Item
+    from vlrm.evaluation.judges.protocol import Judge, View
+
+PART = 256
+"""Items a part has at most."""
+PIXELS = 96_000_000
+"""Of the distinct images of a part: about 300 MB once they are decoded. An image above it is a part of its own."""
+VERSION = 1
+"""Part of every file's name: to be raised when the same part would be asked in another way."""
+JUDGED_FILE = "judged.parquet"
+Opened = dict[str, Image.Image | str]
+"""The distinct images of a part by their hash; a text says why one cannot be read."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An item and the bytes of its image; ``sha`` is their hash, and ``problem`` says why there are none."""
+
+    item: Item
+    content: bytes | None = None
+    sha: str | None = None
+    problem: str | None = None
+
+
+@dataclass
+class Run:
+    """What came of a benchmark: ``file`` holds all rows of :data:`JUDGED`.
+
+    Attributes:
+        items: asked about, in all views.
+        asked: of them in this run; the others were found judged.
+        refused: of them not judged; ``problem`` says why the first was not.
+    """
+
+    file: Path
+    items: int = 0
+    asked: int = 0
+    refused: int = 0
+    problem: str | None = None
+
+
+def run(
+    judge: Judge,
+    items: Iterable[Item],
+    out: Path,
+    images: str | Path | None = None,
+    views: Sequence[View] = ("image",),
+    seed: int = 0,
+) -> Run:
+    """Judge all of ``items`` under each view, and write ``out / judged.parquet``.
+
+    Args:
+        judge: one that does not look is asked once, whatever ``views`` are.
+        out: a folder of this judge and benchmark alone.
+        images: the folder image paths are relative to.
+        views: ``blank`` and ``swapped`` leave out the items about no image.
+        seed: of the images that are swapped.
+
+    Raises:
+        UserError: the judge cannot judge at all, or not one of the items. An image that cannot be read, or that a
+            model refuses, is a problem of its items, which is written with them.
+    """
+    folder = None if images is None else image_folder(images)
+    shown = Views(judge, list(views) if judge.looks else ["image"], seed)
+    done = Run(out / JUDGED_FILE)
+    files = []
+    for part in _parts(items, folder, judge.looks, getattr(judge, "part", PART)):
+        for view in shown.views:
+            asked = part if view == "image" else [one for one in part if one.content is not None]
+            if not asked:
+                continue
+            file = out / "parts" / f"{shown.name(view, asked)}.parquet"
+            files.append(file)
+            if not file.exists():
+                _write(file, shown.judged(view, asked))
+                done.asked += len(asked)
+            done.items += len(asked)
+            say(f"item {done.items} judged")
+    if not files:
+        raise UserError("the benchmark holds no item: check its file")
+    _join(files, done)
+    if done.refused >= done.items:
+        raise UserError(f"not one of {done.items} items could be judged by {judge.name}; the first: {done.problem}")
+    return done
+
+
+class Views:
+    """A judge and what it is shown of each part."""
+
+    def __init__(self, judge: Judge, views: Sequence[View], seed: int) -> None:
+        self.judge, self.views, self.seed = judge, views, seed
+
+    def name(self, view: View, part: Sequence[Shown]) -> str:
+        """A hash of what is asked."""
+        asked = [
+            [one.item.key, one.item.task, one.item.question, one.item.responses, one.sha, one.problem] for one in part
+        ]
+        return hash_json([VERSION, view, self.seed if view == "swapped" else None, asked])[:32]
+
+    def judged(self, view: View, part: Sequence[Shown]) -> list[dict[str, Any]]:
+        """Rows of :data:`JUDGED`, in the order of the items."""
+        opened = _opened(part, self.judge.looks)
+        able: dict[int, Image.Image | None] = {}
+        found: dict[int, list[Judgement]] = {}
+        for i in range(len(part)):
+            image = self._seen(view, part, i, opened)
+            if isinstance(image, str):
+                found[i] = [_problem(image)]
+            else:
+                able[i] = image
+        answers = self._ask([part[i].item for i in able], list(able.values()))
+        found |= dict(zip(able, answers, strict=True))
+        return [_row(part[i].item, view, judgement) for i in range(len(part)) for judgement in found[i]]
+
+    def _seen(self, view: View, part: Sequence[Shown], i: int, opened: Opened) -> Image.Image | str | None:
+        """What the judge is shown with an item, None for nothing; a text says why it is not asked."""
+        one = part[i]
+        if one.problem is not None:
+            return one.problem
+        if one.item.task == "describe" and not getattr(self.judge, "describes", False):
+            return "A description is asked for, and this judge writes none."
+        image = opened.get(one.sha) if one.sha is not None else None
+        if not isinstance(image, Image.Image) or view == "image":
+            return image
+        if view == "blank":
+            return blank(image)
+        return self._other(part, i, opened) or "No other image is at hand in this part of the benchmark."
+
+    def _other(self, part: Sequence[Shown], i: int, opened: Opened) -> Image.Image | None:
+        """The image of another item of the part: the first other one after a drawn place."""
+        start = int(hashlib.sha256(f"{self.seed} {part[i].item.key}".encode()).hexdigest()[:8], 16)
+        for step in range(len(part)):
+            sha = part[(start + step) % len(part)].sha
+            image = opened.get(sha) if sha is not None and sha != part[i].sha else None
+            if isinstance(image, Image.Image):
+                return image
+        return None
+
+    def _ask(self, items: Sequence[Item], images: Sequence[Image.Image | None]) -> list[list[Judgement]]:
+        """The judge's answers; halves where an image is refused, so that only its items go without."""
+        if not items:
+            return []
+        try:
+            return self.judge.judge(items, images)
+        except RefusedImage as error:
+            if len(items) == 1:
+                return [[_problem(str(error))]]
+            half = len(items) // 2
+            return [*self._ask(items[:half], images[:half]), *self._ask(items[half:], images[half:])]
+
+
+def _parts(items: Iterable[Item], folder: Path | None, looks: bool, most: int) -> Iterator[list[Shown]]:
+    """Consecutive items, at most so many and about images of at most :data:`PIXELS` together."""
+    part: list[Shown] = []
+    held: dict[str, int] = {}
+    for item in items:
+        one = _shown(item, folder) if looks else Shown(item)
+        fresh = _pixels(one.content) if one.content is not None and one.sha not in held else 0
+        if part and (len(part) == most or sum(held.values()) + fresh > PIXELS):
+            yield part
+            part, held = [], {}
+            fresh = _pixels(one.content) if one.content is not None else 0
+        part.append(one)
+        if one.sha is not None:
+            held.setdefault(one.sha, fresh)
+    if part:
+        yield part
+
+
+def _shown(item: Item, folder: Path | None) -> Shown:
+    if item.image is None:
+        return Shown(item)
+    if isinstance(item.image, bytes):
+        return Shown(item, item.image, hashlib.sha256(item.image).hexdigest())
+    if folder is None:
+        return Shown(item, problem=f"The image {item.image} is in no folder: give images=FOLDER.")
+    try:
+        path = inside(item.image, folder)
+        content = path.read_bytes()
+    except UserError as error:
+        return Shown(item, problem=str(error))
+    except OSError as error:
+        return Shown(item, problem=f"The image {item.image} cannot be read ({error.strerror}).")
+    return Shown(item, content, hashlib.sha256(content).hexdigest())
+
+
+def _pixels(content: bytes) -> int:
+    """As the file's header says, before anything is decoded; 0 where it says nothing."""
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            return image.width * image.height
+    except Exception:  # decoders raise anything on a damaged header; opening it will say what is wrong
+        return 0
+
+
+def _opened(part: Sequence[Shown], looks: bool) -> Opened:
+    opened: Opened = {}
+    for one in part:
+        if not looks or one.sha is None or one.content is None or one.sha in opened:
+            continue
+        name = one.item.image if isinstance(one.item.image, str) else f"of item {one.item.id}"
+        try:
+            opened[one.sha] = decode_image(one.content, f"Image {name}")
+        except UserError as error:
+            opened[one.sha] = str(error)
+    return opened
+
+
+def _problem(problem: str) -> Judgement:
+    return Judgement(0, 0, None, problem=problem)
+
+
+def _row(item: Item, view: View, judgement: Judgement) -> dict[str, Any]:
+    return {
+        "key": item.key, "view": view, "order": judgement.order, "vote": judgement.vote,
+        "preferred": judgement.preferred, "reward_0": judgement.reward_0, "reward_1": judgement.reward_1,
+        "text": judgement.text, "problem": judgement.problem,
+    }  # fmt: skip
+
+
+def _write(file: Path, rows: list[dict[str, Any]]) -> None:
+    with replacing(file) as new:
+        pq.write_table(pa.Table.from_pylist(rows, JUDGED), new, compression="zstd", version="2.6")
+
+
+def _join(files: Sequence[Path], done: Run) -> None:
+    """All parts as one file, and its problems counted."""
+    with replacing(done.file) as new, pq.ParquetWriter(new, JUDGED, compression="zstd", version="2.6") as writer:
+        for file in files:
+            table = pq.read_table(file, schema=JUDGED)
+            problems = table["problem"].drop_null()
+            done.refused += len(problems)
+            done.problem = done.problem or (problems[0].as_py() if len(problems) else None)
+            writer.write_table(table)

@@ -1,0 +1,120 @@
+"""Nodes that examine a judge on a benchmark and write what came of it."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from vlrm.errors import UserError
+from vlrm.evaluation.benchmarks.examine import Bench, Examined, bench_of, examine, measured
+from vlrm.evaluation.benchmarks.page import write_report
+from vlrm.evaluation.benchmarks.results import Place, results_table
+from vlrm.evaluation.judges.choose import TEXT_ONLY, Means, choose
+from vlrm.evaluation.judges.scalar import ScalarJudge
+from vlrm.evaluation.leakage import find_leaks, refuse_leaks
+from vlrm.pipelines.benchmark.settings import Benchmark
+from vlrm.pipelines.settings import Policy, image_store
+from vlrm.progress import say
+from vlrm.registry.resolve import find_model
+
+LOOKS = "looks.sqlite"
+"""In the cache of the data folder: what training images look like, for the search for leaks."""
+WIDE = 150
+
+
+def judge_items(
+    model: str,
+    suite: str | None,
+    images: str | None,
+    benchmark: Benchmark,
+    policy: Policy,
+    allow_leaks: bool,
+    seed: int,
+    experiment: str,
+    data: str,
+) -> Examined:
+    """Item-level results of the judge ``model`` on ``suite``, asked for where they are not there yet."""
+    bench = bench_of(suite, benchmark.file, images, Path(data), seed)
+    say(f"{bench.label}: reading")
+    means = means_of(bench, benchmark, policy, seed, experiment, data)
+    return examined(model, bench, means, benchmark, allow_leaks, data)
+
+
+def report_benchmark(
+    found: Examined, benchmark: Benchmark, policy: Policy, seed: int, experiment: str, data: str
+) -> Path:
+    """The figures as JSON, a row of the table of all judges, and a page; told on the terminal."""
+    place, console = results_place(data), a_console()
+    means = means_of(found.bench, benchmark, policy, seed, experiment, data)
+    result = measured(found, baselines_of(found, means, place), seed)
+    page = write_report(place.page(result.suite, result.model), [result, *place.others(result)])
+    place.keep(result)
+    console.print(results_table([result]))
+    _told(console, found)
+    console.print(f"Page      {page}")
+    console.print(f"Figures   {place.figures(result.suite, result.model)}")
+    console.print(f"Items     {found.run.file}")
+    return place.root
+
+
+def results_place(data: str) -> Place:
+    return Place(Path(data) / "08_reporting" / "benchmark")
+
+
+def means_of(bench: Bench, benchmark: Benchmark, policy: Policy, seed: int, experiment: str, data: str) -> Means:
+    """What judges are made of in this project."""
+    return Means(
+        find=partial(find_model, data=Path(data), experiment=experiment),
+        store=image_store(data),
+        items=bench.items,
+        answers=Path(data) / "cache" / "endpoint",
+        base=policy.base,
+        endpoint=policy.endpoint,
+        dtype=policy.dtype,
+        device=policy.device,
+        max_pixels=policy.max_pixels,
+        voting=benchmark.voting,
+        critiques=benchmark.critiques,
+        seed=seed,
+    )
+
+
+def examined(model: str, bench: Bench, means: Means, benchmark: Benchmark, allow_leaks: bool, data: str) -> Examined:
+    """Item-level results of the judge ``model``; a reward model is not examined on what a round trained on."""
+    judge = choose(model, means)
+    place, skip = results_place(data), benchmark.missing_images == "skip"
+    if isinstance(judge, ScalarJudge):
+        say(f"{bench.label}: compared with training data")
+        cache = Path(data) / "cache" / LOOKS
+        leaks = find_leaks(bench.items(), bench.image, Path(data) / "rounds", image_store(data), cache)
+        refuse_leaks(bench.label, leaks, allow_leaks)
+    return examine(judge, model, bench, place, benchmark.views, skip)
+
+
+def baselines_of(found: Examined, means: Means, place: Place) -> dict[str, Path]:
+    """The text-only classifier's results, by which the controls are balanced; none where it has nothing to learn."""
+    if found.asked.model == TEXT_ONLY:
+        return {}
+    try:
+        judge = choose(TEXT_ONLY, means)
+        return {TEXT_ONLY: examine(judge, TEXT_ONLY, found.bench, place).run.file}
+    except UserError:
+        return {}
+
+
+def a_console() -> Console:
+    """Wide where no terminal limits it, as in a log."""
+    console = Console(highlight=False, soft_wrap=True)
+    return console if console.is_terminal else Console(highlight=False, soft_wrap=True, width=WIDE)
+
+
+def _told(console: Console, found: Examined) -> None:
+    done = found.run
+    views = ", ".join(found.asked.views)
+    before = f", {done.items - done.asked} asked before" if done.asked < done.items else ""
+    console.print(f"Judged    {done.items - done.refused} of {done.items} (each item by {views}{before})")
+    if done.refused:
+        console.print(f"[yellow]{done.refused} could not be judged; the first: {escape(str(done.problem))}[/yellow]")

@@ -1,0 +1,1 @@
+"""Two judges side by side on the benchmarks that both have sat."""
