@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlrm.errors import UserError
+from vlrm.evaluation.benchmarks import embedded
 from vlrm.evaluation.benchmarks.figures import figures_of
 from vlrm.evaluation.benchmarks.mistakes import Shown
 from vlrm.evaluation.benchmarks.results import Asked, label_of
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from vlrm.evaluation.judges.protocol import Judge, View
 
 _NAMED = 3
+EMBEDDED = "embedded"
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,11 @@ class Examined:
     run: Run
 
 
-def bench_of(name: str | None, file: str | None, images: str | None, data: Path, seed: int) -> Bench:
+def bench_of(
+    name: str | None, file: str | None, images: str | None, data: Path, seed: int, experiment: str = "default"
+) -> Bench:
     """The benchmark of a suite's name; its files lie in ``01_raw/benchmarks/<suite>`` of ``data`` or where ``file``
-    says.
+    says, the exam of the suite ``embedded`` in round 0 of ``experiment`` and its images in the store.
 
     Raises:
         UserError: no suite of this name, or no files of it.
@@ -76,6 +80,8 @@ def bench_of(name: str | None, file: str | None, images: str | None, data: Path,
     if name is None:
         raise UserError("no benchmark is named: give --params suite=NAME (docs/benchmarks.md lists them)")
     known = suite(name)
+    if known.name == EMBEDDED and file is None:
+        return _own_exam(data, experiment, seed)
     default = data / "01_raw" / "benchmarks" / known.name
     if file is None and not default.is_dir():
         raise UserError(
@@ -85,6 +91,16 @@ def bench_of(name: str | None, file: str | None, images: str | None, data: Path,
     found = default if file is None else Path(file).expanduser()
     folder = None if images is None else str(Path(images).expanduser())
     return Bench(known.name, str(found), folder, seed)
+
+
+def _own_exam(data: Path, experiment: str, seed: int) -> Bench:
+    exam = data / "rounds" / experiment / "00" / embedded.FILE
+    if not exam.is_file():
+        raise UserError(
+            f"experiment '{experiment}' has no exam ({exam}): run kedro run --pipelines iterate first, or name another "
+            "with --params experiment=NAME"
+        )
+    return Bench(EMBEDDED, str(exam), str(data / "01_raw" / "images"), seed)
 
 
 def examine(

@@ -106,6 +106,11 @@ SUITES = (
         ("random", "popular", "adversarial"), "that of the annotations (COCO: CC BY 4.0)",
         "COCO's boxes are not complete: some of what is asked about as absent is in the image",
     ),
+    Suite(
+        "embedded", "the report split of a finished run on the embedded world: pairs, half of them in quads",
+        ("exam.parquet",), ("iid", "prior_breaking", "prior_conforming", "unseen_combination"), "ours (Apache-2.0)",
+        "images are rendered and language has a prior: what is right by habit is wrong on prior-breaking pairs",
+    ),
 )  # fmt: skip
 
 

@@ -37,7 +37,7 @@ def judge_items(
     data: str,
 ) -> Examined:
     """Item-level results of the judge ``model`` on ``suite``, asked for where they are not there yet."""
-    bench = bench_of(suite, benchmark.file, images, Path(data), seed)
+    bench = bench_of(suite, benchmark.file, images, Path(data), seed, experiment)
     say(f"{bench.label}: reading")
     means = means_of(bench, benchmark, policy, seed, experiment, data)
     return examined(model, bench, means, benchmark, allow_leaks, data)

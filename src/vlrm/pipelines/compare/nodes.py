@@ -36,7 +36,7 @@ def judge_items_twice(
             "two judges are compared: give --params a=NAME,b=NAME, each as model= is given (docs/judges.md)"
         )
     if suite is not None:
-        benches = [bench_of(suite, benchmark.file, images, Path(data), seed)]
+        benches = [bench_of(suite, benchmark.file, images, Path(data), seed, experiment)]
     else:
         benches = _sat_by_both(a, b, benchmark, policy, seed, experiment, data)
     found = []
