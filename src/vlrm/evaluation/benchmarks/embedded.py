@@ -34,7 +34,8 @@ def items(source: Source) -> Iterator[Item]:
         name = record.name("item_id")
         sides = (record.text("chosen", empty=True), record.text("rejected", empty=True))
         better = int(hashlib.sha256(name.encode()).hexdigest(), 16) % 2
+        shown = sides if better == 0 else (sides[1], sides[0])
         yield pair(
-            name, record.text("question"), record.image("image"), sides if better == 0 else (sides[1], sides[0]), better,
+            name, record.text("question"), record.image("image"), shown, better,
             record.name("part"), row.get("quad_id"), source=row.get("source"), kind=row.get("kind"),
         )  # fmt: skip
