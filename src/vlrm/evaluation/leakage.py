@@ -35,9 +35,10 @@ WORDS = 20
 RESEMBLING = 96
 """Bits of 255 up to which an image may be a changed copy (cropped, recoloured): enough where a long text is shared too.
 Of two different photos one pair in thousands comes as near."""
-ITEMS = 20_000
-"""Items compared at once; training data are read again for every so many."""
+ITEMS = 10_000
+"""Items compared at once, which bounds the memory; training data are read again for every so many."""
 ROWS = 4096
+NOT_AT_HAND, NO_IMAGE = -1, -2
 _WORD = re.compile(r"\w+")
 _NAMED = 3
 Windows = npt.NDArray[np.uint64]
@@ -120,9 +121,8 @@ def find_leaks(
     looks = LookCache(cache)
     leaks = Leaks(tables=len(tables))
     stream = iter(items)
-    while part := list(islice(stream, ITEMS)):
-        bench = _Part(part, show)
-        leaks.items += len(part)
+    while (bench := _Part(islice(stream, ITEMS), show)).names:
+        leaks.items += len(bench.names)
         leaks.unseen += bench.unseen
         lost: set[str] = set()
         for path in tables:
@@ -144,32 +144,38 @@ def _rows(path: Path) -> Iterator[list[dict[str, Any]]]:
 class _Part:
     """Some items of a benchmark as looks of their distinct images and hashed windows of their texts."""
 
-    def __init__(self, items: Sequence[Item], show: Callable[[Item], Image.Image | None]) -> None:
-        self.names = [(item.key, item.id) for item in items]
+    def __init__(self, items: Iterable[Item], show: Callable[[Item], Image.Image | None]) -> None:
+        self.names: list[tuple[str, str]] = []
         self.found: dict[tuple[str, str], Leak] = {}
-        seen: list[Look] = []
-        places: dict[object, int | None] = {}
-        self.shown = np.full(len(items), -1)
-        """Number of each item's image; -1 where it has none at hand."""
-        for row, item in enumerate(items):
-            if item.image is None:
-                continue
-            name = item.image if isinstance(item.image, str) else hashlib.sha256(item.image).digest()
-            if name not in places:
-                image = show(item)
-                places[name] = None if image is None else len(seen)
-                if image is not None:
-                    seen.append(look(image))
-            place = places[name]
-            self.shown[row] = -1 if place is None else place
-        self.pictures = np.array([item.image is not None for item in items])
-        self.unseen = int((self.pictures & (self.shown < 0)).sum())
-        self.gallery = Gallery(seen)
-        told = [(row, windows(text)) for row, item in enumerate(items) for text in (item.question, *item.responses)]
-        every = np.concatenate([np.zeros(0, np.uint64), *(hashes for _, hashes in told)])
-        owners = np.repeat(np.array([row for row, _ in told], dtype=np.int64), [len(hashes) for _, hashes in told])
+        self._show = show
+        self._places: dict[object, int] = {}
+        self._looks: list[Look] = []
+        shown: list[int] = []
+        told: list[Windows] = []
+        for item in items:
+            self.names.append((item.key, item.id))
+            shown.append(self._place(item))
+            texts = (item.question, *item.responses)
+            told.append(np.unique(np.concatenate([windows(text) for text in texts])))
+        self.shown = np.array(shown, dtype=np.int64)
+        """Number of each item's image, or :data:`NOT_AT_HAND`, or :data:`NO_IMAGE`."""
+        self.unseen = int((self.shown == NOT_AT_HAND).sum())
+        self.gallery = Gallery(self._looks)
+        every = np.concatenate(told) if told else np.zeros(0, np.uint64)
         order = np.argsort(every, kind="stable")
-        self.windows, self.owners = every[order], owners[order]
+        self.windows = every[order]
+        self.owners = np.repeat(np.arange(len(told), dtype=np.int32), [len(hashes) for hashes in told])[order]
+
+    def _place(self, item: Item) -> int:
+        if item.image is None:
+            return NO_IMAGE
+        name = item.image if isinstance(item.image, str) else hashlib.sha256(item.image).digest()
+        if name not in self._places:
+            image = self._show(item)
+            self._places[name] = NOT_AT_HAND if image is None else len(self._looks)
+            if image is not None:
+                self._looks.append(look(image))
+        return self._places[name]
 
     def compare(
         self, path: Path, rows: Sequence[dict[str, Any]], looks: LookCache, store: Path, lost: set[str]
@@ -179,8 +185,8 @@ class _Part:
         lost.update(sha for sha in shas if sha not in known)
         for sha, one in known.items():
             for place in self.gallery.same(one):
-                for row in np.flatnonzero(self.shown == place):
-                    self._note(int(row), "image", path, sha)
+                for about in np.flatnonzero(self.shown == place):
+                    self._note(int(about), "image", path, sha)
         texts = dict.fromkeys((row["image_sha256"], row[name]) for row in rows for name in TABLES[path.name])
         for sha, text in texts:
             for row in self._sharing(text):
@@ -198,10 +204,10 @@ class _Part:
 
     def _resembles(self, row: int, other: Look | None) -> bool:
         """Whether an item may be about the picture ``other``; one about no picture is not."""
-        if not self.pictures[row]:
-            return False
         place = self.shown[row]
-        if place < 0 or other is None:
+        if place == NO_IMAGE:
+            return False
+        if place == NOT_AT_HAND or other is None:
             return True
         return int(self.gallery.distances(other)[place]) <= RESEMBLING
 
