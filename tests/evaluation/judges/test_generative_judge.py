@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from judged_items import BALLS, STAR, describe, noise, pair, yes_no
 
+from vlrm.errors import UserError
 from vlrm.evaluation.judges.generative import GenerativeJudge, Voting, better_answer, drawn_orders, yes_or_no
 from vlrm.evaluation.judges.pens import EndpointPen, LocalPen
 from vlrm.policy.endpoint_settings import Endpoint
@@ -175,3 +176,20 @@ def test_an_endpoint_judges_is_shown_the_images_and_is_asked_nothing_twice(endpo
     shown = [isinstance(body["messages"][0]["content"], list) for body in asked]
     assert sorted(shown) == [False, True, True] and len({body["seed"] for body in asked}) == 3
     assert judge.judge(items, images) == found and len(asked) == 3
+
+
+def test_a_prompt_of_ones_own_is_asked_word_by_word_and_belongs_to_the_fingerprint(tmp_path):
+    file = tmp_path / "official.txt"
+    file.write_text("Q: {question}\nA: {first}\nB: {second}\nIn JSON: {x}")
+    ours, pen = GenerativeJudge(Pen()), Pen()
+    judge = GenerativeJudge(pen, Voting(votes=2, prompt=file))
+    judge.judge([pair("a", "one {second}", "two")], [noise(1)])
+    asked = {messages[0]["content"][-1]["text"] for _, messages, _ in pen.asked}
+    question = pair("a", "one {second}", "two").question
+    assert f"Q: {question}\nA: one {{second}}\nB: two\nIn JSON: {{x}}" in asked
+    assert judge.fingerprint != ours.fingerprint
+    file.write_text("Q: {question}, {first}")
+    with pytest.raises(UserError, match=r"official\.txt has no place for \{second\}"):
+        GenerativeJudge(Pen(), Voting(prompt=file))
+    with pytest.raises(UserError, match="cannot be read"):
+        GenerativeJudge(Pen(), Voting(prompt=tmp_path / "gone.txt"))

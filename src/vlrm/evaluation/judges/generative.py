@@ -1,22 +1,24 @@
 """A model that writes as a judge: it is shown both answers, in both orders, and votes; it is asked yes or no; it
 describes.
 
-Pairs are judged as VL-RewardBench does it (github.com/vl-rewardbench/VL_RewardBench: prompt.py, inference_hf.py): its
-prompt, temperature and top-p 0.2, K votes with an order drawn for each, and the verdict read from "Overall Judgment:
-Answer N is better". Two things differ. Of K votes at least K // 2 are in each order, so that consistency between the
-orders costs no vote of its own. And a verdict for an answer that is neither 1 nor 2 is no vote, where the official
-parser counts it as agreement.
+Pairs are judged as VL-RewardBench does it (github.com/vl-rewardbench/VL_RewardBench: inference_hf.py): temperature and
+top-p 0.2, K votes with an order drawn for each, and the verdict read from "Overall Judgment: Answer N is better". Three
+things differ. The prompt is in words of our own (``Voting.prompt`` takes the official one). Of K votes at least K // 2
+are in each order, so that consistency between the orders costs no vote of its own. And a verdict for an answer that is
+neither 1 nor 2 is no vote, where the official parser counts it as agreement.
 """
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from vlrm import chat
+from vlrm.errors import UserError
 from vlrm.evaluation.judges.fingerprints import fingerprint
 from vlrm.evaluation.judges.protocol import Judgement
 from vlrm.policy.protocol import Sampling, row_seed
@@ -30,21 +32,17 @@ if TYPE_CHECKING:
     from vlrm.evaluation.judges.pens import Asked, Pen
 
 COMPARE = (
-    "You are a highly capable multimodal AI assistant tasked with evaluating answers to visual questions. Please "
-    "analyze the following image and question, then determine which of the two provided answers is better.\n\n"
+    "Two answers to a question about an image are to be compared.\n\n"
     "Question: {question}\n\nAnswer 1: {first}\n\nAnswer 2: {second}\n\n"
-    "Please evaluate both answers based on the following criteria:\n"
-    "1. Accuracy: How well does the answer align with the visual information in the image?\n"
-    "2. Completeness: Does the answer fully address all aspects of the question?\n"
-    "3. Clarity: Is the answer easy to understand and well-articulated?\n"
-    "4. Relevance: Does the answer directly relate to the question and the image?\n\n"
-    "After your evaluation, please:\n"
-    "1. Explain your reasoning for each criterion.\n"
-    "2. Provide an overall judgment on which answer is better (Answer 1 or Answer 2). For example: Overall Judgment: "
-    "Answer X is better.\n\n"
-    "Your response should be structured and detailed, demonstrating your understanding of both the visual and textual "
-    "elements of the task."
+    "Look at the image. First check what each answer says against what is really there: objects, their number, "
+    "colours, places and any text. Then weigh how much of the question each one answers, how clearly it is written, "
+    "and whether it keeps to the question. What is false about the image counts more than what is missing. Give your "
+    "reasons for each answer, and end with one line of exactly this form, X being 1 or 2:\n"
+    "Overall Judgment: Answer X is better."
 )
+"""Ours, with the ending that the official parser reads; ``Voting.prompt`` takes the official text, or any other."""
+PLACES = ("{question}", "{first}", "{second}")
+_PLACE = re.compile("|".join(map(re.escape, PLACES)))
 _OPENING = re.compile(r"overall judgment|therefore", re.IGNORECASE)
 _VERDICT = re.compile(r"answer\s*(\d+)\s*is\s*(?:the\s*)?(?:slightly\s*)?better", re.IGNORECASE)
 _WORD = re.compile(r"[\w']+")
@@ -61,6 +59,8 @@ class Voting(BaseModel):
     """Comparisons of each pair; two at least, so that each order is shown."""
     sampling: Sampling = Sampling(temperature=0.2, top_p=0.2, max_new_tokens=2048, batch_size=16)
     """Of comparisons."""
+    prompt: Path | None = None
+    """A text file that asks for a comparison, with {question}, {first} and {second}; None: :data:`COMPARE`."""
     answer_tokens: int = Field(default=512, ge=1)
     """Tokens of an answer to a yes/no question and of a description; these are asked once, at temperature 0."""
 
@@ -76,9 +76,10 @@ class GenerativeJudge:
 
     def __init__(self, pen: Pen, voting: Voting | None = None, seed: int = 0) -> None:
         self.pen, self.voting, self.seed = pen, voting or Voting(), seed
+        self.prompt = _prompt(self.voting.prompt)
         self.name = f"judge:{pen.name}"
-        asked = self.voting.model_dump(mode="json", exclude={"sampling": {"batch_size"}})
-        self.fingerprint = fingerprint(type(self).judge, pen.identity, asked, seed)
+        asked = self.voting.model_dump(mode="json", exclude={"sampling": {"batch_size"}, "prompt": True})
+        self.fingerprint = fingerprint(type(self).judge, pen.identity, asked, self.prompt, seed)
 
     def judge(self, items: Sequence[Item], images: Sequence[Image.Image | None]) -> list[list[Judgement]]:
         """For a pair a judgement a vote; for other tasks one, with the text that was written."""
@@ -92,7 +93,7 @@ class GenerativeJudge:
                 continue
             for vote, order in enumerate(orders[i]):
                 first, second = item.responses[::-1] if order else item.responses
-                asked = COMPARE.format(question=question, first=first, second=second)
+                asked = _filled(self.prompt, (question, first, second))
                 seed = row_seed("vote", self.seed, item.key, vote)
                 votes.append((image, chat.ask(asked, image=image is not None), seed))
         once = Sampling(
@@ -106,6 +107,24 @@ class GenerativeJudge:
             else [_answer(item, next(answered))]
             for i, item in enumerate(items)
         ]
+
+
+def _prompt(file: Path | None) -> str:
+    if file is None:
+        return COMPARE
+    try:
+        text = file.expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"the prompt {file} cannot be read ({error}): give a text file in UTF-8") from error
+    if missing := [place for place in PLACES if place not in text]:
+        raise UserError(f"the prompt {file} has no place for {' and '.join(missing)}: write it where that text belongs")
+    return text
+
+
+def _filled(prompt: str, texts: Sequence[str]) -> str:
+    """In one pass, so that braces in questions and answers stay what they are."""
+    known = dict(zip(PLACES, texts, strict=True))
+    return _PLACE.sub(lambda found: known[found[0]], prompt)
 
 
 def drawn_orders(votes: int, seed: int, key: str) -> list[int]:
