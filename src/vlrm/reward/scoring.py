@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from vlrm.critiques import grammar
+from vlrm.critiques import grammar, parser
 from vlrm.critiques.templates import choose
 from vlrm.devices import device_of, dtype_of
 from vlrm.errors import UserError
@@ -130,17 +130,26 @@ class Scorer:
             load_critic(critic, folder / CRITIC_FOLDER)
         return Scorer(model, critic, Sampling(max_new_tokens=96))
 
+    def verdict(self, critique: str) -> str | None:
+        """``right`` or ``wrong`` as a critique calls the response; None where it does not parse."""
+        if self.critic is None:
+            return None
+        found = choose(self.model.config.template, self.critic.model.config).read(critique)
+        return None if isinstance(found, parser.Refusal) else found.verdict
+
     def rewards(
         self,
         rows: Sequence[tuple[Image.Image | str | Path | None, str, str]],
         seed: int = 0,
         critiques: int | None = None,
         given: Sequence[str | None] | None = None,
+        hear: Callable[[int, Sequence[str]], None] | None = None,
     ) -> np.ndarray:
         """Rewards (N,) of (image or path, question, response); image None: the question is about no image.
 
         ``critiques``: how many are sampled and averaged over, by default as many as helped on the gate split.
-        ``given``: a critique for each row instead, its verdict line, if any, left out of what is read.
+        ``given``: a critique for each row instead, its verdict line, if any, left out of what is read. ``hear`` is told
+        the number of a row and the critiques that were sampled of it, verdict lines and all.
         """
         vlm = self.model.vlm
         # An image that several responses are about is opened once.
@@ -155,14 +164,16 @@ class Scorer:
             wanted = self.model.config.critiques if critiques is None else critiques
             if wanted == 0 or given is not None:
                 return score(self.model, plain)
-            return self._criticised(plain, wanted, seed)
+            return self._criticised(plain, wanted, seed, hear)
         finally:
             for reference in references:
                 for holder in (vlm, self.critic):
                     if holder is not None:
                         holder.release(reference)
 
-    def _criticised(self, rows: Sequence[Row], wanted: int, seed: int) -> np.ndarray:
+    def _criticised(
+        self, rows: Sequence[Row], wanted: int, seed: int, hear: Callable[[int, Sequence[str]], None] | None
+    ) -> np.ndarray:
         """Means over ``wanted`` critiques; a question about no image has none to check, and is read as it is."""
         if self.critic is None:
             raise UserError(
@@ -177,10 +188,12 @@ class Scorer:
         template = choose(self.model.config.template, self.critic.model.config)
         requests = list(critique_requests(named, range(wanted), seed, template))
         texts = iter([template.tidy(text) for text in generate(self.critic, requests, self.sampling)])
-        carried = [
-            [replace(row, critique=grammar.without_verdict(next(texts))) for _ in range(wanted)] if row.image else [row]
-            for row in rows
-        ]
+        carried = []
+        for number, row in enumerate(rows):
+            said = [next(texts) for _ in range(wanted)] if row.image else []
+            if hear is not None and said:
+                hear(number, said)
+            carried.append([replace(row, critique=grammar.without_verdict(text)) for text in said] or [row])
         rewards = iter(score(self.model, [row for several in carried for row in several]))
         return np.array([np.mean([next(rewards) for _ in several]) for several in carried])
 

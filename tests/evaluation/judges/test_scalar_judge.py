@@ -63,13 +63,15 @@ def test_critiques_are_sampled_about_the_image_that_is_shown(folder, tmp_path, m
     judge = ScalarJudge(folder, "mine", tmp_path, critiques=2)
     seen = []
 
-    def criticised(self, rows, wanted, seed):
+    def criticised(self, rows, wanted, seed, hear):
         seen.append([(row.image, wanted) for row in rows])
+        hear(1, ["See: a\nstar."])
         return torch.zeros(len(rows)).numpy()
 
     monkeypatch.setattr(Scorer, "_criticised", criticised)
     one, other = noise(2)
     for image in (one, other):
-        judge.judge([pair("1", STAR, BALLS)], [image])
+        [[said]] = judge.judge([pair("1", STAR, BALLS)], [image])
+        assert said.text == "Answer 2, called neither: See: a star."
     (first, again), (second, _) = seen
     assert first == again and first[1] == 2 and first[0] != second[0]

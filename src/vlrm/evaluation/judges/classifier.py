@@ -91,7 +91,7 @@ class ClassifierJudge:
                 problem = f"The question and its longer answer have {longest} tokens, the model reads {self.longest}."
                 judged.append([Judgement(0, 0, None, problem=problem)])
             else:
-                judged.append([by_reward(*rewards[2 * i : 2 * i + 2])])
+                judged.append([by_reward(rewards[2 * i], rewards[2 * i + 1])])
         return judged
 
     @cached_property

@@ -6,6 +6,7 @@ import math
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from vlrm.evaluation.judges import critics
 from vlrm.evaluation.judges.fingerprints import fingerprint, weights_of
 from vlrm.evaluation.judges.protocol import TIE, Judgement
 from vlrm.reward.model import RewardModel
@@ -54,18 +55,28 @@ class ScalarJudge:
         return Scorer.load(self.folder, self.store, device=self.device)
 
     def judge(self, items: Sequence[Item], images: Sequence[Image.Image | None]) -> list[list[Judgement]]:
-        """One judgement an item, with both rewards; a question about no image is read without one."""
+        """One judgement an item, with both rewards and the critiques that were read, as text
+        (:mod:`vlrm.evaluation.judges.critics`); a question about no image is read without one."""
+        said: dict[int, list[str]] = {}
+
+        def hear(row: int, critiques: Sequence[str]) -> None:
+            told = [critics.line(row % 2, self.scorer.verdict(critique), critique) for critique in critiques]
+            said.setdefault(row // 2, []).extend(told)
+
         rows = [
             (image, item.question, response)
             for item, image in zip(items, images, strict=True)
             for response in item.responses
         ]
-        rewards = self.scorer.rewards(rows, self.seed, self.critiques)
-        return [[by_reward(float(first), float(second))] for first, second in rewards.reshape(-1, 2)]
+        rewards = self.scorer.rewards(rows, self.seed, self.critiques, hear=hear)
+        return [
+            [by_reward(float(first), float(second), "\n".join(said.get(i, ())) or None)]
+            for i, (first, second) in enumerate(rewards.reshape(-1, 2))
+        ]
 
 
-def by_reward(first: float, second: float) -> Judgement:
+def by_reward(first: float, second: float, text: str | None = None) -> Judgement:
     """The answer with the higher reward; equal ones tie, and what is no number is a problem and no tie."""
     if not (math.isfinite(first) and math.isfinite(second)):
         return Judgement(0, 0, None, problem=f"The rewards {first} and {second} are no numbers: check the model.")
-    return Judgement(0, 0, TIE if first == second else int(second > first), first, second)
+    return Judgement(0, 0, TIE if first == second else int(second > first), first, second, text)
