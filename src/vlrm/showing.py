@@ -29,7 +29,7 @@ class Display:
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False, soft_wrap=True)
         self._status: Status | None = None
-        self._working: dict[str, str] = {}
+        self._working: dict[str, tuple[str, str]] = {}
         self._shown = time.monotonic()
 
     @contextmanager
@@ -43,19 +43,19 @@ class Display:
         self._status = None
 
     def begins(self, stage: Stage, place: str) -> None:
-        self._working[stage.name] = label(stage, place)
+        self._working[stage.name] = label(stage, place), ""
         self._shown = time.monotonic()
         self._refresh()
 
     def says(self, name: str, text: str) -> None:
         """The stage ``name`` at work tells where it is."""
-        line = f"{self._working[name].split(_BREAK)[0]}{_BREAK}{escape(text)}"
-        self._working[name] = line
+        head, _ = self._working[name]
+        self._working[name] = head, escape(text)
         if self._status is not None:
             self._refresh()
         elif time.monotonic() - self._shown >= _QUIET_SECONDS:
             self._shown = time.monotonic()
-            self._console.print(line)
+            self._console.print(f"{head}{_BREAK}{escape(text)}")
 
     def ends(self, stage: Stage, place: str, what: str) -> None:
         self._working.pop(stage.name, None)
@@ -82,7 +82,7 @@ class Display:
 
     def _refresh(self) -> None:
         if self._status is not None:
-            self._status.update("\n".join(self._working.values()))
+            self._status.update("\n".join(_BREAK.join(line) for line in self._working.values()))
 
 
 _BREAK = "  "
