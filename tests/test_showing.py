@@ -27,7 +27,7 @@ def test_a_line_names_its_stage_and_what_it_said_and_comes_not_too_often(monkeyp
 
 def test_a_terminal_shows_all_stages_at_work():
     shown = StringIO()
-    display = Display(Console(file=shown, width=160, force_terminal=True))
+    display = Display(Console(file=shown, width=160, force_terminal=True, highlight=False))
     other = Stage("round_02.expert_annotation.draw_prompts", "02", {}, (), {})
     with display.live():
         display.begins(STAGE, "3/9")
