@@ -58,11 +58,12 @@ def verify_responses(
             key = (sha, claim.key())
             if key not in known:
                 known[key] = reliability.verify(claim, objects.get(sha, []))
-            rows.append(_row(response_id, index, sha, claim, known[key]))
+            rows.append(claim_row(response_id, index, sha, claim, known[key]))
     return pa.Table.from_pylist(rows, schema=CLAIMS)
 
 
-def _row(response_id: str, index: int, sha: str, claim: Claim, verification: Verification) -> dict[str, Any]:
+def claim_row(response_id: str, index: int, sha: str, claim: Claim, verification: Verification) -> dict[str, Any]:
+    """A row of CLAIMS."""
     return {
         "response_id": response_id,
         "claim_index": index,

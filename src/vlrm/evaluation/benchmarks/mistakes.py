@@ -30,10 +30,12 @@ LONGEST = 1500
 @dataclass(frozen=True)
 class Shown:
     """What is shown of an item besides its texts: its picture (boxes drawn in where experts looked), and the HTML of
-    its answers in their order with claims coloured (:func:`vlrm.viewing.claims.coloured`)."""
+    its answers in their order with claims coloured (:func:`vlrm.viewing.claims.coloured`); ``seen``: a line for each
+    box."""
 
     picture: Image.Image | None = None
     claims: tuple[str, str] = ("", "")
+    seen: tuple[str, ...] = ()
 
 
 Show = Callable[["Item"], Shown]
@@ -73,7 +75,7 @@ class MistakeWatch:
                     key=item.key, id=item.id, category=item.category, question=_short(item.question),
                     better=_short(item.responses[better]), worse=_short(item.responses[1 - better]),
                     margin=-size, confidence=sure, image_jpeg=_jpeg(shown.picture),
-                    claims=(shown.claims[better], shown.claims[1 - better]),
+                    claims=(shown.claims[better], shown.claims[1 - better]), seen=list(shown.seen),
                     said=[_short(text) for view, text in said.get(item.key, []) if view == "image"],
                 )
             )  # fmt: skip

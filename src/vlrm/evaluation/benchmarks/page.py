@@ -11,6 +11,7 @@ from vlrm.evaluation.benchmarks import page_tables
 from vlrm.evaluation.benchmarks.labels import baseline_label, words
 from vlrm.evaluation.benchmarks.page_charts import sections
 from vlrm.evaluation.benchmarks.suites import SUITES
+from vlrm.viewing.claims import key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,7 @@ def _write(file: Path, parts: list[dict[str, Any]], title: str) -> Path:
     environment = Environment(
         loader=PackageLoader("vlrm.evaluation", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    page = environment.get_template("benchmarks/page.html.j2").render(title=title, parts=parts)
+    page = environment.get_template("benchmarks/page.html.j2").render(title=title, parts=parts, key=key())
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f".{file.name}.part")
     partial.write_text(page, encoding="utf-8")

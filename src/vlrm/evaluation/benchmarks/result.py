@@ -33,6 +33,8 @@ class Mistake(BaseModel):
     confidence: float
     image_jpeg: str = ""
     claims: tuple[str, str] = ("", "")
+    seen: list[str] = Field(default_factory=list)
+    """What the boxes in the image are."""
     said: list[str] = Field(default_factory=list)
     """What the judge wrote: critiques, or its judgement."""
 
