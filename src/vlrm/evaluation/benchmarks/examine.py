@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
+    from vlrm.evaluation.benchmarks.evidence_view import EvidenceView
     from vlrm.evaluation.benchmarks.item import Item
+    from vlrm.evaluation.benchmarks.mistakes import Show
     from vlrm.evaluation.benchmarks.result import Result
     from vlrm.evaluation.benchmarks.results import Place
     from vlrm.evaluation.judges.protocol import Judge, View
@@ -55,8 +57,9 @@ class Bench:
         except UserError:
             return None
 
-    def show(self, item: Item) -> Shown:
-        return Shown(self.image(item))
+    def show(self, view: EvidenceView | None) -> Show:
+        """How items are shown among the mistakes: their image, with ``view`` also what experts see in it."""
+        return lambda item: Shown(self.image(item)) if view is None else view.shown(item, self.image(item))
 
 
 @dataclass(frozen=True)
@@ -125,12 +128,12 @@ def examine(
     return Examined(bench, asked, done)
 
 
-def measured(examined: Examined, baselines: Mapping[str, Path], seed: int) -> Result:
+def measured(examined: Examined, baselines: Mapping[str, Path], seed: int, view: EvidenceView | None = None) -> Result:
     """The figures of a judge; ``baselines``: item-level results of other judges that stand beside it."""
     bench, asked = examined.bench, examined.asked
     result = figures_of(
         bench.items(), examined.run.file, bench.suite, model=asked.name, fingerprint=asked.fingerprint,
-        baselines=baselines, show=bench.show, seed=seed,
+        baselines=baselines, show=bench.show(view), seed=seed,
     )  # fmt: skip
     return result.model_copy(update={"suite": bench.label})
 

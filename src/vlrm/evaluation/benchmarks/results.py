@@ -159,14 +159,18 @@ def differences_table(found: Comparison) -> Table:
     for title, first, second, differences, name in rows:
         if name in differences:
             of = differences[name]
-            table.add_row(title, _cell(first[name]), _cell(second[name]), _cell(of.figure), f"{of.p_value:.3f}")
+            table.add_row(title, _cell(first[name]), _cell(second[name]), _cell(of.figure), _p(of.p_value))
     told = found.discordant
     table.caption = (
         f"Only {one.model} is right on {told.only_first}, only {other.model} on {told.only_second} (McNemar's exact p "
-        f"{told.p_value:.3f})"
+        f"{_p(told.p_value)})"
     )
     table.caption_justify = "left"
     return table
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _cell(figure: Figure | None) -> str:

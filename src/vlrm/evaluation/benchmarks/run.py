@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -44,11 +44,11 @@ Opened = dict[str, Image.Image | str]
 
 @dataclass(frozen=True)
 class Shown:
-    """An item and the bytes of its image; ``sha`` is their hash, and ``problem`` says why there are none."""
+    """An item and the bytes of its image; ``digest`` is their hash, and ``problem`` says why there are none."""
 
     item: Item
     content: bytes | None = None
-    sha: str | None = None
+    digest: str | None = None
     problem: str | None = None
 
 
@@ -123,7 +123,8 @@ class Views:
     def name(self, view: View, part: Sequence[Shown]) -> str:
         """A hash of what is asked."""
         asked = [
-            [one.item.key, one.item.task, one.item.question, one.item.responses, one.sha, one.problem] for one in part
+            [one.item.key, one.item.task, one.item.question, one.item.responses, one.digest, one.problem]
+            for one in part
         ]
         return hash_json([VERSION, view, self.seed if view == "swapped" else None, asked])[:32]
 
@@ -149,7 +150,7 @@ class Views:
             return one.problem
         if one.item.task == "describe" and not getattr(self.judge, "describes", False):
             return "A description is asked for, and this judge writes none."
-        image = opened.get(one.sha) if one.sha is not None else None
+        image = opened.get(one.digest) if one.digest is not None else None
         if not isinstance(image, Image.Image) or view == "image":
             return image
         if view == "blank":
@@ -160,8 +161,8 @@ class Views:
         """The image of another item of the part: the first other one after a drawn place."""
         start = int(hashlib.sha256(f"{self.seed} {part[i].item.key}".encode()).hexdigest()[:8], 16)
         for step in range(len(part)):
-            sha = part[(start + step) % len(part)].sha
-            image = opened.get(sha) if sha is not None and sha != part[i].sha else None
+            digest = part[(start + step) % len(part)].digest
+            image = opened.get(digest) if digest is not None and digest != part[i].digest else None
             if isinstance(image, Image.Image):
                 return image
         return None
@@ -182,36 +183,43 @@ class Views:
 def _parts(items: Iterable[Item], folder: Path | None, looks: bool, most: int) -> Iterator[list[Shown]]:
     """Consecutive items, at most so many and about images of at most :data:`PIXELS` together."""
     part: list[Shown] = []
-    held: dict[str, int] = {}
+    pixels: dict[str, int] = {}
+    read: dict[str, Shown] = {}
     for item in items:
-        one = _shown(item, folder) if looks else Shown(item)
-        fresh = _pixels(one.content) if one.content is not None and one.sha not in held else 0
-        if part and (len(part) == most or sum(held.values()) + fresh > PIXELS):
+        one = _shown(item, folder, read) if looks else Shown(item)
+        fresh = _pixels(one.content) if one.content is not None and one.digest not in pixels else 0
+        if part and (len(part) == most or sum(pixels.values()) + fresh > PIXELS):
             yield part
-            part, held = [], {}
+            part, pixels, read = [], {}, {}
             fresh = _pixels(one.content) if one.content is not None else 0
         part.append(one)
-        if one.sha is not None:
-            held.setdefault(one.sha, fresh)
+        if one.digest is not None:
+            pixels.setdefault(one.digest, fresh)
+        if isinstance(item.image, str):
+            read[item.image] = one
     if part:
         yield part
 
 
-def _shown(item: Item, folder: Path | None) -> Shown:
-    if item.image is None:
-        return Shown(item)
-    if isinstance(item.image, bytes):
-        return Shown(item, item.image, hashlib.sha256(item.image).hexdigest())
+def _shown(item: Item, folder: Path | None, read: dict[str, Shown]) -> Shown:
+    """The item with its image; ``read``: others of the part by their paths, since one image has many questions."""
+    if item.image is None or isinstance(item.image, bytes):
+        return Shown(item, item.image, None if item.image is None else _digest(item.image))
+    if item.image in read:
+        return replace(read[item.image], item=item)
     if folder is None:
         return Shown(item, problem=f"The image {item.image} is in no folder: give images=FOLDER.")
     try:
-        path = inside(item.image, folder)
-        content = path.read_bytes()
+        content = inside(item.image, folder).read_bytes()
     except UserError as error:
         return Shown(item, problem=str(error))
     except OSError as error:
         return Shown(item, problem=f"The image {item.image} cannot be read ({error.strerror}).")
-    return Shown(item, content, hashlib.sha256(content).hexdigest())
+    return Shown(item, content, _digest(content))
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def _pixels(content: bytes) -> int:
@@ -226,13 +234,13 @@ def _pixels(content: bytes) -> int:
 def _opened(part: Sequence[Shown], looks: bool) -> Opened:
     opened: Opened = {}
     for one in part:
-        if not looks or one.sha is None or one.content is None or one.sha in opened:
+        if not looks or one.digest is None or one.content is None or one.digest in opened:
             continue
         name = one.item.image if isinstance(one.item.image, str) else f"of item {one.item.id}"
         try:
-            opened[one.sha] = decode_image(one.content, f"Image {name}")
+            opened[one.digest] = decode_image(one.content, f"Image {name}")
         except UserError as error:
-            opened[one.sha] = str(error)
+            opened[one.digest] = str(error)
     return opened
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from vlrm.errors import UserError
+from vlrm.evaluation.benchmarks.evidence_view import EvidenceView
 from vlrm.evaluation.benchmarks.examine import Bench, Examined, bench_of, examine, measured
 from vlrm.evaluation.benchmarks.page import write_report
 from vlrm.evaluation.benchmarks.results import Place, results_table
@@ -49,7 +50,8 @@ def report_benchmark(
     """The figures as JSON, a row of the table of all judges, and a page; told on the terminal."""
     place, console = results_place(data), a_console()
     means = means_of(found.bench, benchmark, policy, seed, experiment, data)
-    result = measured(found, baselines_of(found, means, place), seed)
+    view = evidence_view() if benchmark.evidence else None
+    result = measured(found, baselines_of(found, means, place), seed, view)
     page = write_report(place.page(result.suite, result.model), [result, *place.others(result)])
     place.keep(result)
     console.print(results_table([result]))
@@ -103,6 +105,14 @@ def baselines_of(found: Examined, means: Means, place: Place) -> dict[str, Path]
         return {TEXT_ONLY: examine(judge, TEXT_ONLY, found.bench, place).run.file}
     except UserError:
         return {}
+
+
+def evidence_view() -> EvidenceView:
+    """What the detector rule's experts see; UserError where they are not installed."""
+    from vlrm.evaluation.judges.detector_rule import DetectorRule
+
+    rule = DetectorRule()
+    return EvidenceView(rule.experts, rule.reliability)
 
 
 def a_console() -> Console:

@@ -23,6 +23,8 @@ class Benchmark(BaseModel):
     """``skip`` judges the items whose images are at hand, and says how many are not."""
     critiques: int | None = Field(None, ge=0)
     """Sampled by a reward model for each answer; by default as many as helped on the gate split."""
+    evidence: bool = False
+    """Draw what the experts of ``detector_rule`` see into the images of the worst mistakes, and colour the claims."""
     voting: Voting = Voting()
     """How a judge that writes is asked."""
 
