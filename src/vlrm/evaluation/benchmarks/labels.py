@@ -74,6 +74,7 @@ BASELINES = {
     "always_yes": "always yes",
     "always_no": "always no",
     "text_only": "text-only classifier",
+    "critiques": "its critiques' majority",
 }
 YES_NO = {"accuracy": "Accuracy", "precision": "Precision", "recall": "Recall", "f1": "F1", "yes_ratio": "Yes-ratio"}
 """Figures of questions of yes or no; they are named ``part.figure``."""

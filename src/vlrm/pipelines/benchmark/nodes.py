@@ -14,6 +14,8 @@ from vlrm.evaluation.benchmarks.examine import Bench, Examined, bench_of, examin
 from vlrm.evaluation.benchmarks.page import write_report
 from vlrm.evaluation.benchmarks.results import Place, results_table
 from vlrm.evaluation.judges.choose import TEXT_ONLY, Means, choose
+from vlrm.evaluation.judges.critics import NAME as CRITIQUES
+from vlrm.evaluation.judges.critics import write_majority
 from vlrm.evaluation.judges.scalar import ScalarJudge
 from vlrm.evaluation.leakage import find_leaks, refuse_leaks
 from vlrm.pipelines.benchmark.settings import Benchmark
@@ -23,6 +25,8 @@ from vlrm.registry.resolve import find_model
 
 LOOKS = "looks.sqlite"
 """In the cache of the data folder: what training images look like, for the search for leaks."""
+MAJORITY = "critiques.parquet"
+"""Beside a reward model's item-level results: what its critiques alone would have preferred."""
 WIDE = 150
 
 
@@ -97,14 +101,18 @@ def examined(model: str, bench: Bench, means: Means, benchmark: Benchmark, allow
 
 
 def baselines_of(found: Examined, means: Means, place: Place) -> dict[str, Path]:
-    """The text-only classifier's results, by which the controls are balanced; none where it has nothing to learn."""
+    """Judges that stand beside it: the text-only classifier, by which the controls are balanced (none where it has
+    nothing to learn), and the majority of the critiques that a reward model read."""
+    others = {}
+    if (said := write_majority(found.run.file, found.run.file.with_name(MAJORITY))) is not None:
+        others[CRITIQUES] = said
     if found.asked.model == TEXT_ONLY:
-        return {}
+        return others
     try:
         judge = choose(TEXT_ONLY, means)
-        return {TEXT_ONLY: examine(judge, TEXT_ONLY, found.bench, place).run.file}
+        return others | {TEXT_ONLY: examine(judge, TEXT_ONLY, found.bench, place).run.file}
     except UserError:
-        return {}
+        return others
 
 
 def evidence_view() -> EvidenceView:
