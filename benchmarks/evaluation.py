@@ -27,7 +27,7 @@ from vlrm.registry.resolve import find_model
 
 if TYPE_CHECKING:
     from vlrm.evaluation.benchmarks.examine import Bench
-    from vlrm.evaluation.benchmarks.result import Result
+    from vlrm.evaluation.measuring.result import Result
 
 SHARED = ROOT.parent / "shared" / "data"
 RESULT = ROOT / "benchmarks" / "results" / "evaluation.json"

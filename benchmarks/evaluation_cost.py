@@ -64,8 +64,8 @@ def _examine(file: Path, out: Path) -> float:
     """Judge and measure a file by a rule that needs no image; megabytes resident at most."""
     import psutil
 
-    from vlrm.evaluation.benchmarks.figures import figures_of
     from vlrm.evaluation.judges.trivial import trivial
+    from vlrm.evaluation.measuring.figures import figures_of
     from vlrm.memory import peak_mb, watching
 
     judge = trivial("shorter", 0)

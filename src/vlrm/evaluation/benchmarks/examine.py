@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from vlrm.errors import UserError
 from vlrm.evaluation.benchmarks import embedded
-from vlrm.evaluation.benchmarks.figures import figures_of
-from vlrm.evaluation.benchmarks.mistakes import Shown
 from vlrm.evaluation.benchmarks.results import Asked, label_of
 from vlrm.evaluation.benchmarks.run import Run, run
 from vlrm.evaluation.benchmarks.suites import image_file, load, missing_images, suite
+from vlrm.evaluation.measuring.figures import figures_of
+from vlrm.evaluation.measuring.mistakes import Shown
 from vlrm.images import decode_image, open_image
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from vlrm.evaluation.benchmarks.evidence_view import EvidenceView
     from vlrm.evaluation.benchmarks.item import Item
-    from vlrm.evaluation.benchmarks.mistakes import Show
-    from vlrm.evaluation.benchmarks.result import Result
     from vlrm.evaluation.benchmarks.results import Place
     from vlrm.evaluation.judges.protocol import Judge, View
+    from vlrm.evaluation.measuring.mistakes import Show
+    from vlrm.evaluation.measuring.result import Result
+    from vlrm.evaluation.pages.evidence_view import EvidenceView
 
 _NAMED = 3
 EMBEDDED = "embedded"

@@ -11,16 +11,16 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.table import Table
 
-from vlrm.evaluation.benchmarks.result import Result
 from vlrm.evaluation.benchmarks.run import JUDGED_FILE
+from vlrm.evaluation.measuring.result import Result
 from vlrm.evaluation.summary import with_interval
 from vlrm.lineage.files import replacing, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from vlrm.evaluation.benchmarks.result import Comparison
     from vlrm.evaluation.figures import Figure
+    from vlrm.evaluation.measuring.result import Comparison
 
 FORMATS = ("own", "trl", "ms_swift")
 """Suites that are a file format and no benchmark: results are told apart by the file's name too."""

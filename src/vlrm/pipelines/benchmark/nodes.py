@@ -9,15 +9,15 @@ from rich.console import Console
 from rich.markup import escape
 
 from vlrm.errors import UserError
-from vlrm.evaluation.benchmarks.evidence_view import EvidenceView
 from vlrm.evaluation.benchmarks.examine import Bench, Examined, bench_of, examine, measured
-from vlrm.evaluation.benchmarks.page import write_report
 from vlrm.evaluation.benchmarks.results import Place, results_table
 from vlrm.evaluation.judges.choose import TEXT_ONLY, Means, choose
 from vlrm.evaluation.judges.critics import NAME as CRITIQUES
 from vlrm.evaluation.judges.critics import write_majority
 from vlrm.evaluation.judges.scalar import ScalarJudge
 from vlrm.evaluation.leakage import find_leaks, refuse_leaks
+from vlrm.evaluation.pages.evidence_view import EvidenceView
+from vlrm.evaluation.pages.page import write_report
 from vlrm.pipelines.benchmark.settings import Benchmark
 from vlrm.pipelines.settings import Policy, image_store
 from vlrm.progress import say

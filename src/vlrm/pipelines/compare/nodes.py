@@ -6,10 +6,10 @@ from pathlib import Path
 
 from vlrm.errors import UserError
 from vlrm.evaluation.benchmarks.examine import Bench, Examined, bench_of
-from vlrm.evaluation.benchmarks.page import write_comparison
-from vlrm.evaluation.benchmarks.paired import compare
 from vlrm.evaluation.benchmarks.results import Place, differences_table, slug
 from vlrm.evaluation.judges.choose import choose
+from vlrm.evaluation.measuring.paired import compare
+from vlrm.evaluation.pages.page import write_comparison
 from vlrm.lineage.files import write_json
 from vlrm.pipelines.benchmark.nodes import a_console, baselines_of, examined, means_of, results_place
 from vlrm.pipelines.benchmark.settings import Benchmark

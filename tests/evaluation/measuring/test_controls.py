@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from made_up_judgements import judged, pair, row, scored
 
-from vlrm.evaluation.benchmarks.figures import figures_of
+from vlrm.evaluation.measuring.figures import figures_of
 
 
 def figures(items, *rows, **options):

@@ -3,10 +3,10 @@
 import pytest
 from made_up_judgements import judged, row, yes_no
 
-from vlrm.evaluation.benchmarks.amber_metrics import count_objects
-from vlrm.evaluation.benchmarks.amber_nouns import Nouns, nouns_in
-from vlrm.evaluation.benchmarks.figures import figures_of
 from vlrm.evaluation.benchmarks.item import Item
+from vlrm.evaluation.measuring.amber_metrics import count_objects
+from vlrm.evaluation.measuring.amber_nouns import Nouns, nouns_in
+from vlrm.evaluation.measuring.figures import figures_of
 
 VOCABULARY = Nouns(["person", "man", "dog", "sky", "grass", "cloud", "bird", "ship", "bench"])
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from vlrm.claims.english import PHOTOS
 from vlrm.claims.extract import extract_claims
 from vlrm.claims.reliability import Reliability
-from vlrm.evaluation.benchmarks.evidence_view import EvidenceView
+from vlrm.evaluation.pages.evidence_view import EvidenceView
 from vlrm.experts import coco
 from vlrm.experts.config import build_experts
 from vlrm.schema import Evidence, SeenObject

@@ -9,9 +9,9 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss
 
-from vlrm.evaluation.benchmarks.figures import figures_of
-from vlrm.evaluation.benchmarks.sureness import cross_fitted
 from vlrm.evaluation.calibration import fit_temperature
+from vlrm.evaluation.measuring.figures import figures_of
+from vlrm.evaluation.measuring.sureness import cross_fitted
 
 
 def result_of(items, margins):

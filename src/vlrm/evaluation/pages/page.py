@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from vlrm.evaluation.benchmarks import page_tables
-from vlrm.evaluation.benchmarks.labels import baseline_label, words
-from vlrm.evaluation.benchmarks.page_charts import sections
 from vlrm.evaluation.benchmarks.suites import SUITES
+from vlrm.evaluation.pages import page_tables
+from vlrm.evaluation.pages.labels import baseline_label, words
+from vlrm.evaluation.pages.page_charts import sections
 from vlrm.viewing.claims import key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from vlrm.evaluation.benchmarks.result import Baseline, Comparison, Mistake, Result
     from vlrm.evaluation.figures import Figure
+    from vlrm.evaluation.measuring.result import Baseline, Comparison, Mistake, Result
 
 
 def write_report(file: Path, results: Sequence[Result]) -> Path:
@@ -37,7 +37,7 @@ def _write(file: Path, parts: list[dict[str, Any]], title: str) -> Path:
     environment = Environment(
         loader=PackageLoader("vlrm.evaluation", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    page = environment.get_template("benchmarks/page.html.j2").render(title=title, parts=parts, key=key())
+    page = environment.get_template("pages/page.html.j2").render(title=title, parts=parts, key=key())
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f".{file.name}.part")
     partial.write_text(page, encoding="utf-8")

@@ -13,10 +13,10 @@ from vlrm.evaluation.outcomes import credit
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from vlrm.evaluation.benchmarks.sheet import Sheet
-    from vlrm.evaluation.benchmarks.verdicts import Verdicts
     from vlrm.evaluation.bootstrap import Floats
     from vlrm.evaluation.judges.protocol import View
+    from vlrm.evaluation.measuring.sheet import Sheet
+    from vlrm.evaluation.measuring.verdicts import Verdicts
 
 
 @dataclass(frozen=True)

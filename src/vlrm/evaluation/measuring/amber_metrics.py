@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vlrm.evaluation.benchmarks.amber_nouns import Nouns, nouns_in
-from vlrm.evaluation.benchmarks.quantities import Bootstrap, Quantities, present
-from vlrm.evaluation.benchmarks.verdicts import said_about
-from vlrm.evaluation.benchmarks.yes_no_metrics import by_part, yes_no_figures
+from vlrm.evaluation.measuring.amber_nouns import Nouns, nouns_in
+from vlrm.evaluation.measuring.quantities import Bootstrap, Quantities, present
+from vlrm.evaluation.measuring.verdicts import said_about
+from vlrm.evaluation.measuring.yes_no_metrics import by_part, yes_no_figures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from vlrm.evaluation.benchmarks.item import Item
-    from vlrm.evaluation.benchmarks.marks import Marks
-    from vlrm.evaluation.benchmarks.verdicts import Judged
     from vlrm.evaluation.bootstrap import Floats
+    from vlrm.evaluation.measuring.marks import Marks
+    from vlrm.evaluation.measuring.verdicts import Judged
 
 COUNTS = ("hallucinated", "mentions", "covered", "truth", "cognitive", "hallu", "texts_hallucinating", "texts")
 

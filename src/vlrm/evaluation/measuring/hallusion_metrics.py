@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vlrm.evaluation.benchmarks.common_metrics import all_right
-from vlrm.evaluation.benchmarks.quantities import Bootstrap, Quantities, present
-from vlrm.evaluation.benchmarks.verdicts import hash_of
+from vlrm.evaluation.measuring.common_metrics import all_right
+from vlrm.evaluation.measuring.quantities import Bootstrap, Quantities, present
+from vlrm.evaluation.measuring.verdicts import hash_of
 
 if TYPE_CHECKING:
     from vlrm.evaluation.benchmarks.item import Item
-    from vlrm.evaluation.benchmarks.marks import Marks
+    from vlrm.evaluation.measuring.marks import Marks
 
 
 class HallusionGroups:

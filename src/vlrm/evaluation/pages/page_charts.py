@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vlrm.evaluation.benchmarks.labels import words
 from vlrm.evaluation.charts import Row, calibration_chart, dot_chart, histogram
+from vlrm.evaluation.pages.labels import words
 from vlrm.evaluation.report import Chart, Section, triple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from vlrm.evaluation.benchmarks.result import Result
+    from vlrm.evaluation.measuring.result import Result
 
 MOST = 4
 """Judges in one chart; a chart of more cannot be read."""

@@ -9,11 +9,11 @@ import pytest
 from made_up_judgements import judged, pair, row, scored, yes_no
 from PIL import Image
 
-from vlrm.evaluation.benchmarks.figures import figures_of
-from vlrm.evaluation.benchmarks.mistakes import Shown
-from vlrm.evaluation.benchmarks.page import write_comparison, write_report
-from vlrm.evaluation.benchmarks.page_tables import p_text
-from vlrm.evaluation.benchmarks.paired import compare
+from vlrm.evaluation.measuring.figures import figures_of
+from vlrm.evaluation.measuring.mistakes import Shown
+from vlrm.evaluation.measuring.paired import compare
+from vlrm.evaluation.pages.page import write_comparison, write_report
+from vlrm.evaluation.pages.page_tables import p_text
 
 ITEMS = [
     pair(n, n % 2, category="abc"[n % 3], image=f"{n // 2}.png", responses=(f"first {n}", f"the second {n}"))

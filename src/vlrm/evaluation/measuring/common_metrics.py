@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vlrm.evaluation.benchmarks.quantities import Bootstrap, Quantities, present
-from vlrm.evaluation.benchmarks.verdicts import PROBLEM
+from vlrm.evaluation.measuring.quantities import Bootstrap, Quantities, present
+from vlrm.evaluation.measuring.verdicts import PROBLEM
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from vlrm.evaluation.benchmarks.marks import Marks
-    from vlrm.evaluation.benchmarks.sheet import Sheet
     from vlrm.evaluation.bootstrap import Floats
+    from vlrm.evaluation.measuring.marks import Marks
+    from vlrm.evaluation.measuring.sheet import Sheet
 
 
 def accuracies(marks: Marks, bootstrap: Bootstrap) -> Quantities:

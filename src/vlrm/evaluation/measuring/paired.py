@@ -8,21 +8,21 @@ import numpy as np
 from scipy.stats import binomtest
 
 from vlrm.errors import UserError
-from vlrm.evaluation.benchmarks.figures import Examined, read_exam
-from vlrm.evaluation.benchmarks.marks import Marks
-from vlrm.evaluation.benchmarks.mistakes import MistakeWatch
-from vlrm.evaluation.benchmarks.result import Comparison, Difference, Discordant
-from vlrm.evaluation.benchmarks.verdicts import read_verdicts
 from vlrm.evaluation.bootstrap import DRAWS, interval
+from vlrm.evaluation.measuring.figures import Examined, read_exam
+from vlrm.evaluation.measuring.marks import Marks
+from vlrm.evaluation.measuring.mistakes import MistakeWatch
+from vlrm.evaluation.measuring.result import Comparison, Difference, Discordant
+from vlrm.evaluation.measuring.verdicts import read_verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from vlrm.evaluation.benchmarks.item import Item
-    from vlrm.evaluation.benchmarks.mistakes import Show
-    from vlrm.evaluation.benchmarks.quantities import Quantities, Quantity
-    from vlrm.evaluation.benchmarks.verdicts import Judged
     from vlrm.evaluation.bootstrap import Floats
+    from vlrm.evaluation.measuring.mistakes import Show
+    from vlrm.evaluation.measuring.quantities import Quantities, Quantity
+    from vlrm.evaluation.measuring.verdicts import Judged
 
 
 def paired(first: Quantity, second: Quantity) -> Difference:
@@ -51,7 +51,7 @@ def compare(
     baselines: Mapping[str, Judged] | None = None, show: Show | None = None, draws: int = DRAWS, seed: int = 0,
 ) -> Comparison:  # fmt: skip
     """Two judges by name on the items that both have judged; the arguments are those of
-    :func:`vlrm.evaluation.benchmarks.figures.figures_of`. The mistakes are those of all that each has judged.
+    :func:`vlrm.evaluation.measuring.figures.figures_of`. The mistakes are those of all that each has judged.
 
     Raises:
         UserError: there are not two of them, or no item that both have judged.

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vlrm.evaluation.baselines import balanced_subset
-from vlrm.evaluation.benchmarks.quantities import Bootstrap, Quantities, present
+from vlrm.evaluation.measuring.quantities import Bootstrap, Quantities, present
 
 if TYPE_CHECKING:
-    from vlrm.evaluation.benchmarks.marks import Marks
     from vlrm.evaluation.bootstrap import Floats
+    from vlrm.evaluation.measuring.marks import Marks
 
 
 def controls(marks: Marks, bootstrap: Bootstrap, text_only: Floats | None = None, seed: int = 0) -> Quantities:

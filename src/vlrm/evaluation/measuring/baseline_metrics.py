@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vlrm.evaluation.benchmarks.common_metrics import accuracy_by_category
-from vlrm.evaluation.benchmarks.quantities import Bootstrap, Quantities, present
-from vlrm.evaluation.benchmarks.result import Baseline
+from vlrm.evaluation.measuring.common_metrics import accuracy_by_category
+from vlrm.evaluation.measuring.quantities import Bootstrap, Quantities, present
+from vlrm.evaluation.measuring.result import Baseline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vlrm.evaluation.benchmarks.marks import Marks
     from vlrm.evaluation.bootstrap import Floats
+    from vlrm.evaluation.measuring.marks import Marks
 
 
 def baseline_credits(marks: Marks, others: Mapping[str, Marks]) -> dict[str, Floats]:

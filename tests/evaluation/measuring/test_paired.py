@@ -10,8 +10,8 @@ from made_up_judgements import judged, pair, row, scored
 from scipy import stats
 
 from vlrm.errors import UserError
-from vlrm.evaluation.benchmarks.paired import compare, discordant, paired
-from vlrm.evaluation.benchmarks.quantities import MOST_CLUSTERS, Bootstrap
+from vlrm.evaluation.measuring.paired import compare, discordant, paired
+from vlrm.evaluation.measuring.quantities import MOST_CLUSTERS, Bootstrap
 
 
 def test_the_interval_agrees_with_scipys_paired_bootstrap():

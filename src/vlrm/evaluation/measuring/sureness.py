@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit
 
-from vlrm.evaluation.benchmarks.quantities import Bootstrap, Quantities, present
 from vlrm.evaluation.calibration import calibration_error, fit_temperature, reliability_bins
+from vlrm.evaluation.measuring.quantities import Bootstrap, Quantities, present
 
 if TYPE_CHECKING:
     from vlrm.evaluation.bootstrap import Floats, Ints

@@ -9,8 +9,8 @@ from made_up_judgements import judged, pair, row, scored
 from PIL import Image
 from scipy.special import expit
 
-from vlrm.evaluation.benchmarks.figures import figures_of
-from vlrm.evaluation.benchmarks.mistakes import LONGEST, Shown
+from vlrm.evaluation.measuring.figures import figures_of
+from vlrm.evaluation.measuring.mistakes import LONGEST, Shown
 
 
 def mistakes(items, rows, **options):

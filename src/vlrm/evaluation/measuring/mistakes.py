@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit
 
-from vlrm.evaluation.benchmarks.result import Mistake
-from vlrm.evaluation.benchmarks.verdicts import said_about
+from vlrm.evaluation.measuring.result import Mistake
+from vlrm.evaluation.measuring.verdicts import said_about
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from vlrm.evaluation.benchmarks.item import Item
-    from vlrm.evaluation.benchmarks.verdicts import Judged, Verdicts
+    from vlrm.evaluation.measuring.verdicts import Judged, Verdicts
 
 COUNT = 10
 PICTURE_SIDE = 320

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_judgements import judged, row, yes_no
 
-from vlrm.evaluation.benchmarks.figures import figures_of
 from vlrm.evaluation.benchmarks.suites import load
+from vlrm.evaluation.measuring.figures import figures_of
 
 NAMES = ("subcategory", "set_id", "figure_id", "question_id")
 

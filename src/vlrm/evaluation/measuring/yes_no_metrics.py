@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from vlrm.evaluation.benchmarks.quantities import Bootstrap, Quantities, present
+from vlrm.evaluation.measuring.quantities import Bootstrap, Quantities, present
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from vlrm.evaluation.benchmarks.marks import Marks
     from vlrm.evaluation.bootstrap import Floats
+    from vlrm.evaluation.measuring.marks import Marks
 
 
 def yes_no_figures(

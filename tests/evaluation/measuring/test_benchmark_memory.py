@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 from made_up_judgements import SCHEMA
 
-from vlrm.evaluation.benchmarks.figures import figures_of
 from vlrm.evaluation.benchmarks.item import Item
+from vlrm.evaluation.measuring.figures import figures_of
 
 TEXT = 2000
 

@@ -12,7 +12,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from vlrm.errors import UserError
-from vlrm.evaluation.benchmarks.verdicts import Hashes, hash_of
+from vlrm.evaluation.measuring.verdicts import Hashes, hash_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from vlrm.evaluation.benchmarks.labels import (
+from vlrm.evaluation.pages.labels import (
     LOWER_IS_BETTER,
     NEITHER,
     SIGNED,
@@ -19,8 +19,8 @@ from vlrm.evaluation.report import cell_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vlrm.evaluation.benchmarks.result import Baseline, Comparison, Difference, Result
     from vlrm.evaluation.figures import Figure
+    from vlrm.evaluation.measuring.result import Baseline, Comparison, Difference, Result
 
 Cell = dict[str, str]
 

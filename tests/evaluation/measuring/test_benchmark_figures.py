@@ -12,8 +12,8 @@ from made_up_judgements import judged, pair, row, scored, yes_no
 from sklearn.metrics import balanced_accuracy_score
 
 from vlrm.errors import UserError
-from vlrm.evaluation.benchmarks.common_metrics import all_right
-from vlrm.evaluation.benchmarks.figures import figures_of
+from vlrm.evaluation.measuring.common_metrics import all_right
+from vlrm.evaluation.measuring.figures import figures_of
 
 
 def result_of(items, rows, **options):

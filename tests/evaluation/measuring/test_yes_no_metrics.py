@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from made_up_judgements import judged, row, yes_no
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
-from vlrm.evaluation.benchmarks.figures import figures_of
+from vlrm.evaluation.measuring.figures import figures_of
 
 WORDS = ("yes", "no")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vlrm.answers.words import words_of
 from vlrm.claims.extract import extract_claims
 from vlrm.claims.table import claim_row
-from vlrm.evaluation.benchmarks.mistakes import PICTURE_SIDE, Shown
+from vlrm.evaluation.measuring.mistakes import PICTURE_SIDE, Shown
 from vlrm.experts.annotate import run_experts
 from vlrm.schema import seen_objects
 from vlrm.viewing.claims import coloured

@@ -9,33 +9,33 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vlrm.errors import UserError
-from vlrm.evaluation.benchmarks.amber_metrics import AmberParts
-from vlrm.evaluation.benchmarks.baseline_metrics import baseline_credits, baselines, where_others_err
-from vlrm.evaluation.benchmarks.common_metrics import (
+from vlrm.evaluation.bootstrap import DRAWS
+from vlrm.evaluation.measuring.amber_metrics import AmberParts
+from vlrm.evaluation.measuring.baseline_metrics import baseline_credits, baselines, where_others_err
+from vlrm.evaluation.measuring.common_metrics import (
     accuracies,
     by_category,
     group_figures,
     length_figures,
     order_figures,
 )
-from vlrm.evaluation.benchmarks.controls import controls
-from vlrm.evaluation.benchmarks.hallusion_metrics import HallusionGroups
-from vlrm.evaluation.benchmarks.marks import Marks
-from vlrm.evaluation.benchmarks.mistakes import MistakeWatch
-from vlrm.evaluation.benchmarks.quantities import Bootstrap, Quantities
-from vlrm.evaluation.benchmarks.result import Result
-from vlrm.evaluation.benchmarks.sheet import Sheet, read_sheet
-from vlrm.evaluation.benchmarks.sureness import Sureness, sureness
-from vlrm.evaluation.benchmarks.verdicts import Judged, Verdicts, read_verdicts
-from vlrm.evaluation.benchmarks.yes_no_metrics import by_part, yes_no_figures
-from vlrm.evaluation.bootstrap import DRAWS
+from vlrm.evaluation.measuring.controls import controls
+from vlrm.evaluation.measuring.hallusion_metrics import HallusionGroups
+from vlrm.evaluation.measuring.marks import Marks
+from vlrm.evaluation.measuring.mistakes import MistakeWatch
+from vlrm.evaluation.measuring.quantities import Bootstrap, Quantities
+from vlrm.evaluation.measuring.result import Result
+from vlrm.evaluation.measuring.sheet import Sheet, read_sheet
+from vlrm.evaluation.measuring.sureness import Sureness, sureness
+from vlrm.evaluation.measuring.verdicts import Judged, Verdicts, read_verdicts
+from vlrm.evaluation.measuring.yes_no_metrics import by_part, yes_no_figures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from vlrm.evaluation.benchmarks.item import Item
-    from vlrm.evaluation.benchmarks.mistakes import Show
     from vlrm.evaluation.bootstrap import Floats
+    from vlrm.evaluation.measuring.mistakes import Show
 
 TEXT_ONLY = "text_only"
 """Name of the baseline that the controls are balanced by."""
