@@ -44,5 +44,5 @@ def test_the_report_split_is_read_without_paraphrases_and_with_answers_on_either
 
 
 def test_without_a_run_the_command_says_what_makes_one(data):
-    with pytest.raises(UserError, match="experiment 'other' has no exam .*iterate first"):
+    with pytest.raises(UserError, match=r"experiment 'other' has no exam .*iterate first"):
         bench_of("embedded", None, None, data, 0, "other")
