@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BEFORE = "rm_training.sample_on_policy_critiques"
+WORKERS = 2
 
 
 def start_and_kill(data: Path) -> list[str]:
@@ -59,15 +60,16 @@ def resumed(tmp_path_factory) -> tuple[Path, list[str], list[str], dict[Path, in
     return data, killed, done.stdout.splitlines(), stamps
 
 
-def test_a_killed_run_redoes_only_the_stage_in_flight(whole_run, resumed):
+def test_a_killed_run_redoes_only_the_stages_in_flight(whole_run, resumed):
     data, killed, again, stamps = resumed
     first, second = stages(killed), stages(again)
-    order = stages(whole_run.shown.splitlines())
-    assert f"round 01 {BEFORE}" in order
-    # What was shown as finished is kept; one stage more may have been, between the last line and the kill.
-    assert first == order[: len(first)]
-    assert second in (order[len(first) :], order[len(first) + 1 :])
-    assert again[0].startswith(f"{len(order) - len(second)} of ")
+    everything = set(stages(whole_run.shown.splitlines()))
+    assert f"round 01 {BEFORE}" in first
+    assert not set(first) & set(second), "what was shown as finished is not done again"
+    # Between the last line and the kill a stage may have ended in each worker.
+    assert set(first) | set(second) <= everything
+    assert len(everything - set(first) - set(second)) <= WORKERS
+    assert again[0].startswith(f"{len(everything) - len(second)} of ")
     assert stamps and stamps == {path: path.stat().st_mtime_ns for path in stamps}
     assert not list(data.rglob(".*.new")), "what the kill left half-written must not stay"
 
