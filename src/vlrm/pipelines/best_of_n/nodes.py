@@ -17,7 +17,7 @@ from vlrm.experts.coco import read_truth
 from vlrm.pipelines.iterate.choosing import judged_candidates
 from vlrm.pipelines.settings import BestOf, Policy, image_store
 from vlrm.progress import say
-from vlrm.registry.resolve import model_folder
+from vlrm.registry.resolve import find_model
 from vlrm.reward.score_file import score_file
 from vlrm.reward.scoring import Scorer
 
@@ -29,14 +29,14 @@ def choose_among_drawn(
     prompts: pa.Table, scenes: pa.Table, model: str, policy: Policy, settings: BestOf, seed: int, data: str
 ) -> tuple[dict[str, Any], str]:
     """The curve on report prompts, for candidates that the policy draws: ``(best_of_n.json, page)``."""
-    folder = model_folder(model, Path(data))
-    counted = judged_candidates(prompts, scenes, folder, policy, settings, seed, data)
+    chooser = find_model(model, Path(data))
+    counted = judged_candidates(prompts, scenes, chooser.folder, policy, settings, seed, data)
     if counted is None:
         raise UserError(
             "no truth is known about this experiment's images: give candidates of your own with "
             "--params responses=FILE.jsonl,images=FOLDER,truth=INSTANCES.json"
         )
-    found = curve_of(str(folder), SCENES, counted, [])
+    found = curve_of(chooser.name, SCENES, counted, [])
     return found.model_dump(), render_curve(found)
 
 
@@ -50,8 +50,8 @@ def choose_among_given(
             "truth=INSTANCES.json (a COCO instances file)"
         )
     boxes = read_truth(Path(truth).expanduser())
-    folder = model_folder(model, Path(data))
-    scorer = Scorer.load(folder, image_store(data))
+    chooser = find_model(model, Path(data))
+    scorer = Scorer.load(chooser.folder, image_store(data))
     with tempfile.TemporaryDirectory(prefix="vlrm-best-of-n-") as scratch:
         out = Path(scratch) / "scores.parquet"
         done = score_file(
@@ -80,5 +80,5 @@ def choose_among_given(
         notes.append(
             f"{done.refused} of {done.rows} candidates could not be scored, {unknown} are about images without boxes."
         )
-    found = curve_of(str(folder), BOXES, pl.DataFrame(rows), notes)
+    found = curve_of(chooser.name, BOXES, pl.DataFrame(rows), notes)
     return found.model_dump(), render_curve(found)
