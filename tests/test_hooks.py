@@ -82,3 +82,11 @@ def test_a_traceless_node_runs_every_time_and_neither_manifests_nor_mlflow_hear_
         assert done.returncode == 0, done.stderr
         assert json.loads((finished / "data/peeked.json").read_text()) == {"value": seed}
     assert (len(runs(finished)), manifests()) == (logged, recorded)
+
+
+def test_a_run_whose_first_stages_fail_is_in_mlflow_too(finished):
+    before = len(parents(finished))
+    failed = kedro_run(finished, "--params", "rounds=2,experiment=early,seed=7,rule.fail_at=1")
+    assert failed.returncode != 0
+    assert len(parents(finished)) == before + 1
+    assert parents(finished)[0].info.status == "FAILED"

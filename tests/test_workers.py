@@ -107,6 +107,24 @@ def test_a_killed_process_is_named_with_the_way_out():
         workers.next_done(lambda name, text: None)
 
 
+def test_a_process_killed_while_it_waited_is_named_too():
+    with Workers(1, print) as workers:
+        workers._processes[0].kill()
+        workers._processes[0].join()
+        with pytest.raises(UserError, match=r"did grow was killed"):
+            workers.start("grow")
+            workers.next_done(lambda name, text: None)
+
+
+def test_there_are_no_more_processes_than_stages_to_do(tmp_path):
+    world = World(tmp_path)
+    whole = loop()
+    world.run(whole, workers=2)
+    world.path("report").unlink()
+    # One stage is left: it runs in this process, so that what it appends is seen here.
+    assert world.run(whole, workers=2)[0] == ["report"]
+
+
 def test_workers_share_the_threads_of_one_process(monkeypatch):
     import torch
 
@@ -137,7 +155,11 @@ HANGING = """
         print(os.getpid(), flush=True)
         time.sleep(120)
 
-    World(Path({root!r})).run(Pipeline([node(hang, "start", "state_00", name="hang")]), workers=2)
+    nodes = [
+        node(hang, "start", "state_00", name="hang"),
+        node(lambda start: {{"value": 1}}, "start", "other_00", name="quick"),
+    ]
+    World(Path({root!r})).run(Pipeline(nodes), workers=2)
 """
 
 

@@ -31,6 +31,7 @@ class VlrmContext(KedroContext):
             whole_number("rounds", parameters.get("rounds", 1)),
             parameters.get("experiment", "default"),
         )
+        whole_number("workers", parameters.get("workers", 1))
         check_experiment(experiment)
         data = self.project_path / str(parameters.get("data", "data"))
         folder = data / "rounds"

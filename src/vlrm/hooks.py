@@ -80,6 +80,9 @@ class TrackingHooks:
         """
         if not self._on:
             return
+        if self._parent:
+            # Another node may have begun since this one did.
+            self._enter(folder_of(node.namespace))
         for name in node.outputs:
             path = getattr(catalog.get(name), "path", None)
             if path is not None and name.endswith(self._ends("log_files")):

@@ -90,8 +90,9 @@ class LineageRunner(SequentialRunner):
     ) -> None:
         run = _Run(self._project, catalog, hook_manager or _NullPluginManager(), run_id, self._display)  # type: ignore[arg-type]
         if pipeline.nodes and all(TRACELESS in node.tags for node in pipeline.nodes):
-            for node in pipeline.nodes:
-                run.here(node, Stage(node.name, folder_of(node.namespace), {}, (), {}), "")
+            with self._display.live():
+                for node in pipeline.nodes:
+                    run.here(node, Stage(node.name, folder_of(node.namespace), {}, (), {}), "")
             return
         control = {name: parameter(catalog, name) for name in CONTROL}
         experiment, overwrite = str(control["experiment"] or "default"), bool(control["overwrite"])
@@ -101,15 +102,13 @@ class LineageRunner(SequentialRunner):
         with Ledger(rounds / experiment, experiment, self._project).locked():
             ledger = Ledger.open(rounds, experiment, self._project)
             run.opens(ledger, Index(rounds), overwrite, pipeline)
-            if all(state == "done" for state in run.plan.states.values()):
-                workers = 1
-            else:
-                workers = self._workers(control["workers"])
+            # No more than there is to do: one stage needs no process of its own, and none needs none.
+            workers = min(self._workers(control["workers"]), run.plan.count("restore", "reuse", "run"))
             with self._display.live():
-                if workers == 1:
-                    run.one_by_one()
-                else:
+                if workers > 1:
                     run.together(workers)
+                else:
+                    run.one_by_one()
             ledger.seal(whole)
 
     def _workers(self, asked: Any) -> int:
@@ -170,13 +169,15 @@ class _Run:
                         waiting.done(node)
                         continue
                     self.display.begins(due.stage, where)
+                    self.hooks.hook.before_node_run(**self._told(node))
                     at_work[node.name] = due
                     workers.start(node.name)
                 if at_work:
                     name = workers.next_done(self.display.says)
-                    self._heard(by_name[name])
+                    ended = by_name[name]
+                    self.hooks.hook.after_node_run(**self._told(ended), outputs=_Saved(ended, self.catalog))
                     self._finish(at_work.pop(name))
-                    waiting.done(by_name[name])
+                    waiting.done(ended)
 
     def here(self, node: Node, stage: Stage, place: str) -> None:
         """Run a node in this process."""
@@ -193,11 +194,9 @@ class _Run:
     def _execute(self, node: Node, hooks: Any) -> None:
         Task(node, self.catalog, False, hooks, self.run_id).execute()
 
-    def _heard(self, node: Node) -> None:
-        """Tell the hooks, which live in this process, of a node that ran in another."""
-        told = {"node": node, "catalog": self.catalog, "inputs": {}, "is_async": False, "run_id": self.run_id}
-        self.hooks.hook.before_node_run(**told)
-        self.hooks.hook.after_node_run(**told, outputs=_Saved(node, self.catalog))
+    def _told(self, node: Node) -> dict[str, Any]:
+        """What the hooks, which live in this process, hear of a node that runs in another."""
+        return {"node": node, "catalog": self.catalog, "inputs": {}, "is_async": False, "run_id": self.run_id}
 
     def _due(self, stage: Stage, place: str) -> Due | None:
         """None when the stage's results are there already.

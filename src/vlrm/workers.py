@@ -64,7 +64,10 @@ class Workers:
         """Give ``name`` to an idle worker."""
         # The one that came back last: it holds what the last stage loaded.
         worker = self._idle.pop()
-        worker.send(name)
+        try:
+            worker.send(name)
+        except OSError as error:
+            raise _killed(name) from error
         self._at_work[worker] = name
 
     def next_done(self, says: Callable[[str, str], None]) -> str:
@@ -79,11 +82,8 @@ class Workers:
                 name = self._at_work[worker]
                 try:
                     kind, content = worker.recv()
-                except EOFError as error:
-                    raise UserError(
-                        f"the process that did {name} was killed, as the system does where memory runs out: free "
-                        "memory, or do one stage at a time with --params workers=1."
-                    ) from error
+                except (EOFError, OSError) as error:
+                    raise _killed(name) from error
                 if kind == "says":
                     says(name, content)
                     continue
@@ -92,6 +92,13 @@ class Workers:
                 if kind == "failed":
                     raise pickle.loads(content)  # noqa: S301 - written by our own child
                 return name
+
+
+def _killed(name: str) -> UserError:
+    return UserError(
+        f"the process that did {name} was killed, as the system does where memory runs out: free memory, or do one "
+        "stage at a time with --params workers=1."
+    )
 
 
 def _serve(pipe: Connection, execute: Callable[[str], object], parent: int, count: int) -> None:
