@@ -37,7 +37,12 @@ def mine(tiny_folder, tmp_path):
 
 def test_a_users_candidates_are_chosen_by_reward_and_judged_by_boxes(mine):
     found, page = choose_among_given(
-        str(mine / "model"), str(mine / "mine.jsonl"), str(mine), str(mine / "truth.json"), str(mine / "data")
+        str(mine / "model"),
+        str(mine / "mine.jsonl"),
+        str(mine),
+        str(mine / "truth.json"),
+        "default",
+        str(mine / "data"),
     )
     counts = {(p["choice"], p["n"]): (p["false_claims"]["value"], p["true_claims"]["value"]) for p in found["points"]}
     assert found["prompts"] == 1
@@ -52,10 +57,10 @@ def test_a_users_candidates_are_chosen_by_reward_and_judged_by_boxes(mine):
 def test_what_is_missing_is_named(mine):
     model, rows = str(mine / "model"), str(mine / "mine.jsonl")
     with pytest.raises(UserError, match=r"truth=INSTANCES\.json"):
-        choose_among_given(model, rows, str(mine), None, str(mine / "data"))
+        choose_among_given(model, rows, str(mine), None, "default", str(mine / "data"))
     (mine / "truth.json").write_text(json.dumps(TRUTH | {"images": [TRUTH["images"][0] | {"file_name": "c.png"}]}))
     with pytest.raises(UserError, match="none of the 6 candidates is about an image of"):
-        choose_among_given(model, rows, str(mine), str(mine / "truth.json"), str(mine / "data"))
+        choose_among_given(model, rows, str(mine), str(mine / "truth.json"), "default", str(mine / "data"))
 
 
 def test_the_pipeline_reads_no_round_where_the_candidates_are_given():

@@ -45,7 +45,7 @@ def round_one(tiny_folder, tmp_path):
 def test_the_form_is_fitted_on_kept_pairs_and_measured_on_the_gate(round_one, tmp_path, capsys):
     folder, data, pairs, exam = round_one
     settings = ExportModel(checked_rows=2)
-    made = export_reward_model(str(folder), settings, str(data), exam, pairs, pairs)
+    made = export_reward_model(str(folder), settings, str(data), "default", exam, pairs, pairs)
     gate = set(exam["image_sha256"][:4].to_pylist())
     assert len(made.rows) == 9 and {row.image for row in made.held_out} == gate
     dataset = Folder(str(tmp_path / "exported"))
@@ -58,18 +58,18 @@ def test_the_form_is_fitted_on_kept_pairs_and_measured_on_the_gate(round_one, tm
 
 def test_rows_are_whole_images_up_to_the_most(round_one):
     folder, data, pairs, exam = round_one
-    made = export_reward_model(str(folder), ExportModel(rows=6), str(data), exam, pairs)
+    made = export_reward_model(str(folder), ExportModel(rows=6), str(data), "default", exam, pairs)
     assert len(made.rows) == 6 and len({row.image for row in made.rows}) == 2
 
 
 def test_without_a_round_or_a_model_the_command_says_what_makes_one(round_one, tmp_path):
     folder, data, _, _ = round_one
     with pytest.raises(UserError, match="no round is finished"):
-        export_reward_model(str(folder), ExportModel(), str(data))
+        export_reward_model(str(folder), ExportModel(), str(data), "default")
     with pytest.raises(UserError, match="no champion yet"):
-        export_reward_model("champion", ExportModel(), str(data))
+        export_reward_model("champion", ExportModel(), str(data), "default")
 
 
 def test_the_pipeline_reads_all_finished_rounds():
-    assert create_pipeline(None).inputs() == {"params:model", "params:export_model", "params:data"}
+    assert create_pipeline(None).inputs() == {"params:model", "params:export_model", "params:data", "params:experiment"}
     assert {"exam", "pairs_01", "pairs_02"} <= create_pipeline(2).inputs()

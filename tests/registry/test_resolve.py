@@ -19,19 +19,19 @@ def elsewhere():
 
 def test_a_folder_is_taken_as_it_is(tmp_path):
     (tmp_path / "reward.json").write_text("{}")
-    assert resolve.model_folder(str(tmp_path), tmp_path / "data") == tmp_path
+    assert resolve.find_model(str(tmp_path), tmp_path / "data").folder == tmp_path
     with pytest.raises(UserError, match="holds no reward model"):
-        resolve.model_folder(str(tmp_path / "nothing"), tmp_path)
+        resolve.find_model(str(tmp_path / "nothing"), tmp_path)
 
 
 def test_aliases_are_asked_for_and_no_registry_is_made_for_them(tmp_path, monkeypatch):
     for alias in ("champion", "challenger"):
         with pytest.raises(UserError, match=f"has no {alias} yet"):
-            resolve.model_folder(alias, tmp_path)
+            resolve.find_model(alias, tmp_path)
     assert not list(tmp_path.iterdir())
     store.connect(tmp_path / "mlflow.db", tmp_path / "mlartifacts")
     with pytest.raises(UserError, match="has no champion yet"):
-        resolve.model_folder("champion", tmp_path)
+        resolve.find_model("champion", tmp_path)
     there = {
         alias: store.Registered(resolve.NAME, n, tmp_path / alias, "")
         for n, alias in ((1, "champion"), (2, "challenger"))

@@ -118,8 +118,10 @@ def find_leaks(
     case and punctuation aside, and the images resemble each other or the item's is not at hand.
     """
     tables = sorted(path for name in TABLES for path in rounds.glob(f"**/{name}"))
-    looks = LookCache(cache)
     leaks = Leaks(tables=len(tables))
+    if not tables:
+        return leaks
+    looks = LookCache(cache)
     stream = iter(items)
     while (bench := _Part(islice(stream, ITEMS), show)).names:
         leaks.items += len(bench.names)

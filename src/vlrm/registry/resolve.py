@@ -25,11 +25,6 @@ class Found:
     name: str
 
 
-def model_folder(model: str, data: Path, experiment: str = "default") -> Path:
-    """The folder of :func:`find_model`."""
-    return find_model(model, data, experiment).folder
-
-
 def find_model(model: str, data: Path, experiment: str = "default") -> Found:
     """The reward model that ``model`` names.
 

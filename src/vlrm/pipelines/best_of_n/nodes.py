@@ -26,10 +26,17 @@ BOXES = "Judged by human boxes of COCO's 80 objects: objects named, denied and c
 
 
 def choose_among_drawn(
-    prompts: pa.Table, scenes: pa.Table, model: str, policy: Policy, settings: BestOf, seed: int, data: str
+    prompts: pa.Table,
+    scenes: pa.Table,
+    model: str,
+    policy: Policy,
+    settings: BestOf,
+    seed: int,
+    experiment: str,
+    data: str,
 ) -> tuple[dict[str, Any], str]:
     """The curve on report prompts, for candidates that the policy draws: ``(best_of_n.json, page)``."""
-    chooser = find_model(model, Path(data))
+    chooser = find_model(model, Path(data), experiment)
     counted = judged_candidates(prompts, scenes, chooser.folder, policy, settings, seed, data)
     if counted is None:
         raise UserError(
@@ -41,7 +48,7 @@ def choose_among_drawn(
 
 
 def choose_among_given(
-    model: str, responses: str, images: str | None, truth: str | None, data: str
+    model: str, responses: str, images: str | None, truth: str | None, experiment: str, data: str
 ) -> tuple[dict[str, Any], str]:
     """The curve for a user's candidates: rows of one image and question are its candidates, in the file's order."""
     if images is None or truth is None:
@@ -50,7 +57,7 @@ def choose_among_given(
             "truth=INSTANCES.json (a COCO instances file)"
         )
     boxes = read_truth(Path(truth).expanduser())
-    chooser = find_model(model, Path(data))
+    chooser = find_model(model, Path(data), experiment)
     scorer = Scorer.load(chooser.folder, image_store(data))
     with tempfile.TemporaryDirectory(prefix="vlrm-best-of-n-") as scratch:
         out = Path(scratch) / "scores.parquet"

@@ -15,14 +15,14 @@ def create_pipeline(given: bool) -> Pipeline:
     drawn = node(
         choose_among_drawn,
         ["round_00.report_prompts", "round_00.report_scenes", "params:model", "params:policy", "params:best_of_n",
-         "params:seed", "params:data"],
+         "params:seed", "params:experiment", "params:data"],
         OUTPUTS,
         name="choose_among_drawn",
         tags=[TRACELESS],
     )  # fmt: skip
     own = node(
         choose_among_given,
-        ["params:model", "params:responses", "params:images", "params:truth", "params:data"],
+        ["params:model", "params:responses", "params:images", "params:truth", "params:experiment", "params:data"],
         OUTPUTS,
         name="choose_among_given",
         tags=[TRACELESS],

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from vlrm.errors import UserError
 from vlrm.pipelines.settings import image_store
-from vlrm.registry.resolve import model_folder
+from vlrm.registry.resolve import find_model
 from vlrm.reward.export import ExportModel, export_model
 from vlrm.reward.model import RewardModel, Row
 from vlrm.vlm import Vlm
@@ -45,10 +45,10 @@ class ExportedModel:
 
 
 def export_reward_model(
-    model: str, settings: ExportModel, data: str, exam: pa.Table | None = None, *pairs: pa.Table
+    model: str, settings: ExportModel, data: str, experiment: str, exam: pa.Table | None = None, *pairs: pa.Table
 ) -> ExportedModel:
     """The model's export; its scalar form is fitted on kept pairs and measured on the gate split's."""
-    source = model_folder(model, Path(data))
+    source = find_model(model, Path(data), experiment).folder
     if exam is None or not pairs:
         raise UserError(
             "no round is finished, so there are no responses to fit the scalar form on: kedro run --pipelines iterate "

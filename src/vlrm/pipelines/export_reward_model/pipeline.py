@@ -15,7 +15,7 @@ def create_pipeline(newest: int | None) -> Pipeline:
         [
             node(
                 export_reward_model,
-                ["params:model", "params:export_model", "params:data", *tables],
+                ["params:model", "params:export_model", "params:data", "params:experiment", *tables],
                 "exported_model",
                 name="export_reward_model",
                 # The registry's champion changes without any input of this run doing so: it is always asked.

@@ -11,7 +11,7 @@ from rich.console import Console
 from vlrm.errors import UserError
 from vlrm.pipelines.settings import image_store
 from vlrm.progress import say
-from vlrm.registry.resolve import model_folder
+from vlrm.registry.resolve import find_model
 from vlrm.reward.score_file import score_file
 from vlrm.reward.scoring import Scorer
 
@@ -49,11 +49,13 @@ class Scores:
             console.print(f"{done.refused} could not be scored: the column problem of {FILE} says why")
 
 
-def score_responses(model: str, responses: str | None, images: str | None, settings: Scoring, data: str) -> Scores:
+def score_responses(
+    model: str, responses: str | None, images: str | None, settings: Scoring, data: str, experiment: str = "default"
+) -> Scores:
     """Rewards of every row of ``responses``, JSONL or Parquet of question, response and, if wanted, image."""
     if responses is None:
         raise UserError(
             "responses are scored from a file: give --params responses=FILE.jsonl, and images=FOLDER where its rows "
             "name images"
         )
-    return Scores(model_folder(model, Path(data)), image_store(data), responses, images, settings)
+    return Scores(find_model(model, Path(data), experiment).folder, image_store(data), responses, images, settings)

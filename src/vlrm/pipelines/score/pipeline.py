@@ -13,7 +13,14 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 score_responses,
-                ["params:model", "params:responses", "params:images", "params:scoring", "params:data"],
+                [
+                    "params:model",
+                    "params:responses",
+                    "params:images",
+                    "params:scoring",
+                    "params:data",
+                    "params:experiment",
+                ],
                 "response_scores",
                 name="score_responses",
                 # The champion and the user's files change without any input of this run doing so.
