@@ -63,6 +63,14 @@ def test_what_is_missing_is_named(mine):
         choose_among_given(model, rows, str(mine), str(mine / "truth.json"), "default", str(mine / "data"))
 
 
+def test_a_file_of_which_no_row_can_be_used_says_why(mine):
+    (mine / "mine.jsonl").write_text(json.dumps({"image": "a.png", "question": "What?", "answer": "A dog."}))
+    with pytest.raises(UserError, match=r"no candidate of .*mine\.jsonl can be used; row 1: .*response"):
+        choose_among_given(
+            str(mine / "model"), str(mine / "mine.jsonl"), str(mine), str(mine / "truth.json"), "default", str(mine)
+        )
+
+
 def test_the_pipeline_reads_no_round_where_the_candidates_are_given():
     assert "round_00.report_prompts" in create_pipeline(given=False).inputs()
     assert not [name for name in create_pipeline(given=True).inputs() if not name.startswith("params:")]

@@ -93,8 +93,9 @@ def run(
     folder = None if images is None else image_folder(images)
     shown = Views(judge, list(views) if judge.looks else ["image"], seed)
     done = Run(out / JUDGED_FILE)
-    files = []
+    files, items_seen = [], 0
     for part in _parts(items, folder, judge.looks, getattr(judge, "part", PART)):
+        items_seen += len(part)
         for view in shown.views:
             asked = part if view == "image" else [one for one in part if one.content is not None]
             if not asked:
@@ -110,7 +111,7 @@ def run(
         raise UserError("the benchmark holds no item: check its file")
     _join(files, done)
     if done.refused >= done.items:
-        raise UserError(f"not one of {done.items} items could be judged by {judge.name}; the first: {done.problem}")
+        raise UserError(f"not one of {items_seen} items could be judged by {judge.name}; the first: {done.problem}")
     return done
 
 

@@ -77,6 +77,8 @@ def choose_among_given(
             {"prompt_id": f"{row['image']}\x1f{row['question']}", "image_sha256": row["image"], "sample": row["row"],
              "false_claims": false, "true_claims": true, "reward": row["reward"]}
         )  # fmt: skip
+    if done.refused == done.rows:
+        raise UserError(f"no candidate of {responses} can be used; row 1: {scored[0]['problem']}")
     if not rows:
         raise UserError(
             f"none of the {done.rows} candidates is about an image of {truth}: its file_name entries must be the names "
