@@ -147,3 +147,11 @@ def test_p_values_as_people_write_them(p, told):
 
 def test_a_result_survives_json(ours):
     assert type(ours).model_validate_json(ours.model_dump_json()) == ours
+
+
+def test_a_judges_own_critiques_are_no_floor_that_needs_no_image(ours, tmp_path):
+    better = ours.baselines["text_only"].model_copy(update={"accuracy": ours.figures["accuracy"]})
+    told = ours.model_copy(update={"baselines": ours.baselines | {"critiques": better}})
+    page = write_report(tmp_path / "page.html", [told]).read_text(encoding="utf-8")
+    assert "its critiques&#39; majority" in page
+    assert "needs no image (its critiques" not in page

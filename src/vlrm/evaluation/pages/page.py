@@ -8,9 +8,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from vlrm.evaluation.benchmarks.suites import SUITES
+from vlrm.evaluation.judges.critics import NAME as CRITIQUES
 from vlrm.evaluation.pages import page_tables
 from vlrm.evaluation.pages.labels import baseline_label, words
 from vlrm.evaluation.pages.page_charts import sections
+from vlrm.lineage.files import replacing
 from vlrm.viewing.claims import key
 
 if TYPE_CHECKING:
@@ -38,10 +40,8 @@ def _write(file: Path, parts: list[dict[str, Any]], title: str) -> Path:
         loader=PackageLoader("vlrm.evaluation", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     page = environment.get_template("pages/page.html.j2").render(title=title, parts=parts, key=key())
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.part")
-    partial.write_text(page, encoding="utf-8")
-    partial.replace(file)
+    with replacing(file) as new:
+        new.write_text(page, encoding="utf-8")
     return file
 
 
@@ -113,8 +113,9 @@ def _notes(results: Sequence[Result], about: Sequence[Result]) -> list[str]:
 
 
 def _best_floor(result: Result) -> tuple[str, Baseline] | None:
-    """The best rule or text-only judge; "always the first" is one of the file, not of an examination that swaps."""
-    floors = [(name, floor) for name, floor in result.baselines.items() if name != "always_first"]
+    """The best rule or text-only judge; "always the first" is one of the file, not of an examination that swaps, and a
+    judge's critiques look at the image."""
+    floors = [one for one in result.baselines.items() if one[0] not in ("always_first", CRITIQUES)]
     return max(floors, key=lambda one: one[1].accuracy.value, default=None)
 
 
