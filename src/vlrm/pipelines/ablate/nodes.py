@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial, update_wrapper
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +45,6 @@ from vlrm.schema import CLAIMS
 SIDES = ("chosen", "rejected")
 CERTAIN = 0.5
 """tau where labels are exact: q+ is then 0 or 1."""
-
-
-def named(node: Any, **fixed: Any) -> Any:
-    """A node function with some arguments fixed, under its own name in Kedro."""
-    return update_wrapper(partial(node, **fixed), node)
 
 
 def _margins(reward_model: Path, pairs: pa.Table, policy: Policy, data: str) -> dict[str, float]:

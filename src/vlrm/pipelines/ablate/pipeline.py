@@ -20,7 +20,6 @@ from vlrm.pipelines.ablate.nodes import (
     label_itself,
     learn,
     learn_with_critiques,
-    named,
     offer_by_truth,
     probe,
     report_arms,
@@ -30,6 +29,7 @@ from vlrm.pipelines.critique_generation.nodes import sample
 from vlrm.pipelines.expert_annotation.nodes import draw_split
 from vlrm.pipelines.expert_annotation.pipeline import SOURCE
 from vlrm.pipelines.iterate.pipeline import create_pipeline as loop
+from vlrm.pipelines.named import named
 
 SELF_ROUNDS = 5
 """Rounds of the self-labelling arm: enough to see whether its errors grow."""

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from kedro.pipeline import Pipeline, node
 from kedro.pipeline.node import Node
 
-from vlrm.pipelines.evaluation.nodes import measure, measure_critiques, sit_exam
+from vlrm.pipelines.evaluation.nodes import Part, collect_scores, measure, measure_critiques, sit_gate, sit_report
+from vlrm.pipelines.named import named
 
 
 def create_pipeline(number: int) -> Pipeline:
     return Pipeline(
         [
             *_critiques(number),
-            node(
-                sit_exam,
-                ["exam", f"reward_model_{number:02d}", f"critic_{number:02d}", "params:policy", "params:critiques",
-                 "params:seed", "params:data"],
-                "scores",
-                name="sit_exam",
-            ),
+            *_sitting(number),
             node(measure, ["exam", "scores", "params:seed"], f"metrics_{number:02d}", name="measure"),
         ],
         namespace="evaluation",
         prefix_datasets_with_namespace=False,
-    )  # fmt: skip
+    )
+
+
+def _sitting(number: int) -> list[Node]:
+    """The gate first, since the readout is chosen there; then the parts of the report split, beside each other."""
+    judge = [f"reward_model_{number:02d}", f"critic_{number:02d}", "params:policy", "params:critiques", "params:seed",
+             "params:data"]  # fmt: skip
+    parts = get_args(Part)
+    return [
+        node(sit_gate, ["exam", *judge], "gate_scores", name="sit_gate"),
+        *(
+            node(named(sit_report, part=part), ["exam", "gate_scores", *judge], f"{part}_scores", name=f"sit_{part}")
+            for part in parts
+        ),
+        node(collect_scores, ["gate_scores", *(f"{part}_scores" for part in parts)], "scores", name="collect_scores"),
+    ]
 
 
 def _critiques(number: int) -> list[Node]:
