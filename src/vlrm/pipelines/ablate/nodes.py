@@ -25,7 +25,7 @@ from vlrm.evaluation.baselines import baseline_figures
 from vlrm.evaluation.labeller import exam_responses
 from vlrm.evaluation.outcomes import frame_of
 from vlrm.evaluation.sit import score_table, sit
-from vlrm.pipelines.evaluation.nodes import part
+from vlrm.pipelines.evaluation.nodes import split_of
 from vlrm.pipelines.opening import open_vlm
 from vlrm.pipelines.rm_training.nodes import critic_examples
 from vlrm.pipelines.settings import Critiques, Policy
@@ -245,15 +245,15 @@ def judge_by_experts(exam: pa.Table, evidence: pa.Table, reliability: dict[str, 
 
 
 def judge_by_length(exam: pa.Table, scores: pa.Table) -> pa.Table:
-    return length_scores(part(exam, scores, "report"), part(exam, scores, "gate"))
+    return length_scores(split_of(exam, scores, "report"), split_of(exam, scores, "gate"))
 
 
 def judge_by_text(exam: pa.Table, scores: pa.Table, seed: int) -> pa.Table:
-    return text_scores(part(exam, scores, "report"), seed)
+    return text_scores(split_of(exam, scores, "report"), seed)
 
 
 def judge_by_verdicts(exam: pa.Table, scores: pa.Table) -> pa.Table:
-    return verdict_scores(part(exam, scores, "report"))
+    return verdict_scores(split_of(exam, scores, "report"))
 
 
 # --- the comparison -----------------------------------------------------------------------------------
@@ -270,9 +270,9 @@ def report_arms(
     exam: pa.Table, zero: pa.Table, full: pa.Table, labels: pa.Table, seed: int, *scores: pa.Table, rounds: int
 ) -> tuple[str, Ablations]:
     """The HTML report and ablations.json; ``scores``: of every arm in the order of ARMS."""
-    ours = part(exam, full, "report")
-    arms = {name: part(exam, table, "report") for name, table in zip(ARMS, scores, strict=True)}
-    measured = measure(part(exam, zero, "report"), ours, arms, baseline_figures(ours, seed=seed)[1])
+    ours = split_of(exam, full, "report")
+    arms = {name: split_of(exam, table, "report") for name, table in zip(ARMS, scores, strict=True)}
+    measured = measure(split_of(exam, zero, "report"), ours, arms, baseline_figures(ours, seed=seed)[1])
     checked = label_rounds([frame_of(labels)])
     found = compare([measured], rounds=rounds, pairs=pairs_of_arms(checked), labels=checked, seed=seed)
     return render_ablations(found), found

@@ -59,7 +59,7 @@ def sit_report(
     """SCORES of one part of the report split; where the plain reward is the readout, critiques serve the figures
     about critiques, and a sample of pairs is read with them."""
     pairs, wordings = _report_items(exam, seed)
-    by_critiques = choose_readout(_split(exam, gate_scores, "gate")) == "critiques"
+    by_critiques = choose_readout(split_of(exam, gate_scores, "gate")) == "critiques"
     flipped = min(FLIPPED, len(pairs))
     sitting = Sitting.open(reward_model, critic, policy, critiques, seed, data)
     if part == "pairs":
@@ -119,7 +119,7 @@ class Sitting:
 
 def measure(exam: pa.Table, scores: pa.Table, seed: int) -> dict[str, Any]:
     """Every figure of one reward model: readout and temperature from the gate, the rest from the report split."""
-    gate, report = (_split(exam, scores, split) for split in ("gate", "report"))
+    gate, report = (split_of(exam, scores, split) for split in ("gate", "report"))
     readout = choose_readout(gate)
     baselines, balanced = baseline_figures(report, seed=seed)
     metrics = evaluate(report, readout, gate=gate, balanced=balanced, seed=seed)
@@ -160,7 +160,7 @@ def measure_critiques(
     return found.model_dump()
 
 
-def _split(exam: pa.Table, scores: pa.Table, split: str) -> Outcomes:
+def split_of(exam: pa.Table, scores: pa.Table, split: str) -> Outcomes:
     """One split's items and the scores of them."""
     items = [row for row in exam.to_pylist() if row["split"] == split]
     names = {row["item_id"] for row in items}

@@ -34,7 +34,7 @@ from vlrm.evaluation.report_data import (
 from vlrm.evaluation.summary import summary_json
 from vlrm.images import open_image
 from vlrm.memory import peak_mb
-from vlrm.pipelines.evaluation.nodes import part
+from vlrm.pipelines.evaluation.nodes import split_of
 from vlrm.pipelines.settings import Critiques, image_store
 from vlrm.registry.release import release
 from vlrm.registry.settle import challenge
@@ -125,7 +125,7 @@ def report(
     rounds = (len(tables) - 2) // 6 + 1
     metrics, scores, kept = tables[:rounds], tables[rounds : 2 * rounds], tables[2 * rounds :]
     waterfalls, qualities, shortcuts, rates = (kept[i * (rounds - 1) : (i + 1) * (rounds - 1)] for i in range(4))
-    outcomes = [part(exam, table, "report") for table in scores]
+    outcomes = [split_of(exam, table, "report") for table in scores]
     reports = [
         _round_report(number, outcomes[number], metrics[number], waterfall, quality)
         for number, (waterfall, quality) in enumerate(zip((None, *waterfalls), (None, *qualities), strict=True))
