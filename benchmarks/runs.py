@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from measured_on import ROOT
+from vlrm.memory import tree_bytes
 
 if TYPE_CHECKING:
     import argparse
@@ -57,8 +58,7 @@ class Job:
         """Note the memory of the process tree; the exit code once it has ended."""
         assert self.process is not None  # noqa: S101
         try:
-            root = psutil.Process(self.process.pid)
-            self.peak = max(self.peak, sum(map(_memory, [root, *root.children(recursive=True)])))
+            self.peak = max(self.peak, tree_bytes(self.process.pid))
         except psutil.NoSuchProcess:
             pass
         return self.process.poll()
@@ -66,13 +66,6 @@ class Job:
     def last_line(self) -> str:
         lines = self.log.read_text("utf-8", errors="replace").splitlines() if self.log.exists() else []
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
-
-
-def _memory(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.Error:
-        return 0
 
 
 def run_jobs(jobs: Sequence[Job], arguments: argparse.Namespace, console: Console) -> None:

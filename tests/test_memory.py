@@ -4,6 +4,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from vlrm import memory
 
 HOLDS = "import sys; held = bytearray({megabytes} * 2**20); print('holding', flush=True); sys.stdin.read()"
@@ -27,6 +29,18 @@ def test_children_count_together_and_are_remembered_after_they_end():
             one.communicate("")
         assert memory.tree_bytes() / 2**20 < alone + 150
     assert memory.peak_mb() > alone + 300
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how many processes share a page")
+def test_what_a_fork_shares_counts_once():
+    script = (
+        "import os, sys; held = bytearray(b'x') * (300 * 2**20); from vlrm import memory; alone = memory.tree_bytes()\n"
+        "reading, writing = os.pipe()\n"
+        "if os.fork() == 0: os.close(writing); os.read(reading, 1); os._exit(0)\n"
+        "print(memory.tree_bytes() / alone)"
+    )
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert 0.9 < float(shown) < 1.3
 
 
 def test_a_short_burst_of_this_process_is_not_missed():

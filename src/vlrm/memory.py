@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _EVERY = 0.5
 _STATUS = Path("/proc/self/status")
+_PROPORTIONAL = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
 _peak = 0
 
 
@@ -41,9 +42,8 @@ def watching(every: float = _EVERY) -> Iterator[None]:
 def peak_mb() -> float:
     """The most memory the tree was seen to hold at one time, in MiB.
 
-    Resident pages are summed over the processes, so what they share counts for each: never too low for that. Between
-    two samples only this process is certain (the kernel keeps its high-water mark); a child that lives shorter than
-    half a second can be missed.
+    Between two samples only this process is certain (the kernel keeps its high-water mark); a child that lives shorter
+    than half a second can be missed.
     """
     _look()
     return round(max(_peak, _own_peak()) / 2**20, 1)
@@ -54,16 +54,27 @@ def _look() -> None:
     _peak = max(_peak, tree_bytes())
 
 
-def tree_bytes() -> int:
-    """Resident bytes of this process and all its descendants now."""
-    here = psutil.Process()
-    total = 0
-    for process in (here, *here.children(recursive=True)):
+def tree_bytes(process: int | None = None) -> int:
+    """Bytes of memory that a process (this one by default) and all its descendants hold now.
+
+    Pages that forked workers share with the process that started them count once (the kernel's proportional set size);
+    where the system does not tell, resident pages are summed, which counts them for each: never too low.
+
+    :raises psutil.NoSuchProcess: when there is no such process any more.
+    """
+    root = psutil.Process(process)
+    return sum(_bytes(one) for one in (root, *root.children(recursive=True)))
+
+
+def _bytes(process: psutil.Process) -> int:
+    try:
         try:
-            total += process.memory_info().rss
-        except psutil.NoSuchProcess:  # it ended while we looked
-            continue
-    return total
+            found = _PROPORTIONAL.search(Path(f"/proc/{process.pid}/smaps_rollup").read_text())
+        except OSError:
+            found = None
+        return int(found[1]) * 1024 if found else int(process.memory_info().rss)
+    except psutil.Error:  # it ended while we looked, or is another user's
+        return 0
 
 
 def _own_peak() -> int:
