@@ -34,6 +34,7 @@ def data(tmp_path):
 def test_the_report_split_is_read_without_paraphrases_and_with_answers_on_either_side(data):
     bench = bench_of("embedded", None, None, data, 0, "mine")
     items = list(bench.items())
+    assert bench.label == "embedded-mine", "the exams of two experiments are two benchmarks"
     assert len(items) == 40 and bench.images == str(data / "01_raw" / "images")
     for item in items:
         assert item.responses[item.better] == "A red star."

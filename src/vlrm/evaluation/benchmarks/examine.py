@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vlrm.errors import UserError
 from vlrm.evaluation.benchmarks import embedded
-from vlrm.evaluation.benchmarks.results import Asked, label_of
+from vlrm.evaluation.benchmarks.results import EMBEDDED, Asked, label_of
 from vlrm.evaluation.benchmarks.run import Run, run
 from vlrm.evaluation.benchmarks.suites import image_file, load, missing_images, suite
 from vlrm.evaluation.measuring.figures import figures_of
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from vlrm.evaluation.pages.evidence_view import EvidenceView
 
 _NAMED = 3
-EMBEDDED = "embedded"
 
 
 @dataclass(frozen=True)

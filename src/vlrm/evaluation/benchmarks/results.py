@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vlrm.evaluation.figures import Figure
     from vlrm.evaluation.measuring.result import Comparison
 
+EMBEDDED = "embedded"
 FORMATS = ("own", "trl", "ms_swift")
 """Suites that are a file format and no benchmark: results are told apart by the file's name too."""
 TABLE, ASKED_FILE = "benchmark.parquet", "run.json"
@@ -119,8 +120,11 @@ class Place:
 
 
 def label_of(suite: str, file: str) -> str:
-    """What the results of a benchmark are filed under: its name, with the file's where the suite is but a format."""
-    return f"{suite}-{slug(Path(file).stem)}" if suite in FORMATS else suite
+    """What the results of a benchmark are filed under: its name, with the file's where the suite is but a format, with
+    the experiment's where it is a run's own exam (``<experiment>/00/exam.parquet``)."""
+    if suite in FORMATS:
+        return f"{suite}-{slug(Path(file).stem)}"
+    return f"{suite}-{slug(Path(file).absolute().parent.parent.name)}" if suite == EMBEDDED else suite
 
 
 def slug(name: str) -> str:
