@@ -205,6 +205,8 @@ CRITIQUES = _schema(
 )
 """``template``: name and version of the prompt. ``verdict``: right or wrong (null when the critique does not parse;
 ``reason`` then says why). ``agreement``: share of the response's other parsed critiques with the same verdict."""
+EXAM_CRITIQUES = _schema(item_id=S, image=S, side=S, sample=I, text=S)
+"""Of one side of an exam item, without evidence. ``image``: the reference that was shown (``blank:`` and such)."""
 CRITIQUE_TARGETS = _schema(critique_id=S, image_sha256=S, question=S, response=S, critique=S, verdict=S, template=S)
 """Accepted critiques as they are learned: references to evidence removed, with what they are about."""
 PAIRS = _schema(

@@ -11,63 +11,54 @@ import polars as pl
 import pyarrow as pa
 
 from vlrm.critiques import grammar, parser
-from vlrm.critiques.templates import AUTO, choose
 from vlrm.evaluation.bootstrap import image_clusters
+from vlrm.evaluation.exam_critiques import SIDES
 from vlrm.evaluation.outcomes import PLAIN
-from vlrm.policy.local import generate
+from vlrm.images import BLANK
 from vlrm.reward.model import RewardModel, Row
-from vlrm.reward.scoring import critique_requests, score
+from vlrm.reward.scoring import score
 from vlrm.schema import SCORES
-from vlrm.vlm import BLANK, Vlm
 
 if TYPE_CHECKING:
     from vlrm.critiques.templates.template import Template
-    from vlrm.policy.protocol import Sampling
+    from vlrm.evaluation.exam_critiques import ExamCritic
 
 Say = Callable[[str], None]
-SIDES = ("chosen", "rejected")
 
 
 def sit(
     model: RewardModel,
-    critic: Vlm,
+    critic: ExamCritic | None,
     items: Sequence[dict[str, Any]],
     view: str,
     samples: int,
-    sampling: Sampling,
     seed: int,
     say: Say,
     flipped: int = 0,
-    template: Template | None = None,
 ) -> list[dict[str, Any]]:
     """SCORES rows of ``items`` under one view: the plain reward, and one row per critique seed.
 
-    Critiques are sampled under the same view, without evidence: a blank image is blank for the critic too. The
+    Critiques are written under the same view, without evidence: a blank image is blank for the critic too. The
     critiques of the first ``flipped`` items are read once more with every check turned round, as view "flipped".
-    ``template``: how the critic is asked, by default what suits its model.
+    Without ``samples`` no critic is needed.
     """
-    template = template or choose(AUTO, critic.model.config)
     shown = images_under(view, items, seed)
-    sides = [
-        (f"{item['item_id']}-{side}", image, item["question"], item[side])
-        for item, image in zip(items, shown, strict=True)
-        for side in SIDES
-    ]
-    plain = score(model, [Row(image, question, text) for _, image, question, text in sides])
+    sides = [(image, item["question"], item[side]) for item, image in zip(items, shown, strict=True) for side in SIDES]
+    plain = score(model, [Row(*side) for side in sides])
     say(f"{view}: {len(sides)} responses scored")
     rows = [_row(item, view, PLAIN, plain[2 * i : 2 * i + 2], (None, None)) for i, item in enumerate(items)]
-    if samples == 0:
+    if critic is None or samples == 0:
         return rows
-    texts = generate(critic, list(critique_requests(sides, range(samples), seed, template)), sampling)
-    texts = [template.tidy(text) for text in texts]
+    texts = critic.write(items, shown, samples)
     say(f"{view}: {len(texts)} critiques read")
-    verdicts = np.array([_verdict(text, template) for text in texts], dtype=object).reshape(len(items), 2, samples)
+    verdicts = np.array([_verdict(text, critic.template) for text in texts], dtype=object)
+    verdicts = verdicts.reshape(len(items), 2, samples)
     readings = {view: (items, texts)}
     if flipped:
         turned = [grammar.flip_checks(text) for text in texts[: 2 * samples * flipped]]
         readings["flipped"] = (items[:flipped], turned)
     for name, (asked, said) in readings.items():
-        carried = [Row(*sides[j // samples][1:], grammar.without_verdict(text)) for j, text in enumerate(said)]
+        carried = [Row(*sides[j // samples], grammar.without_verdict(text)) for j, text in enumerate(said)]
         rewards = score(model, carried).reshape(len(asked), 2, samples)
         for i, item in enumerate(asked):
             rows += [_row(item, name, m, rewards[i, :, m], verdicts[i, :, m]) for m in range(samples)]

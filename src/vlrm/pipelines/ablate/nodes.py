@@ -206,7 +206,7 @@ def sit_plainly(
     model = RewardModel.load(reward_model, open_vlm(policy, data))
     rows = []
     for view, items in _views(exam):
-        rows += sit(model, model.vlm, items, view, 0, critiques.sampling, seed, say)
+        rows += sit(model, None, items, view, 0, seed, say)
     return score_table(rows)
 
 

@@ -11,9 +11,9 @@ from vlrm.estimate.extrapolate import Estimate, Prices
 from vlrm.estimate.extrapolate import estimate as extrapolate
 from vlrm.estimate.work import ExamSize, Sizes
 from vlrm.evaluation.exam import ExamSizes
+from vlrm.evaluation.exam_parts import CRITICISED, FLIPPED
 from vlrm.experts.config import ExpertConfig
 from vlrm.pipelines.estimate.sampling import PROMPTS, Loop, Sampler
-from vlrm.pipelines.evaluation.nodes import CRITICISED, FLIPPED
 from vlrm.pipelines.settings import BestOf, Critiques, Policy, World
 from vlrm.prompts import SHARES
 from vlrm.rejection_sampling.rule import Rule

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -16,37 +15,58 @@ from vlrm.critiques.quality import CritiqueQuality, judge_responses
 from vlrm.critiques.quality import measure as quality
 from vlrm.critiques.templates import choose
 from vlrm.evaluation.baselines import baseline_figures
+from vlrm.evaluation.exam_critiques import ExamCritic, written
+from vlrm.evaluation.exam_parts import Part, Reading, readings
 from vlrm.evaluation.metrics import choose_readout, evaluate
 from vlrm.evaluation.outcomes import Outcomes, credit
-from vlrm.evaluation.sit import score_table, sit
+from vlrm.evaluation.sit import images_under, score_table, sit
 from vlrm.pipelines.opening import open_vlm
 from vlrm.pipelines.settings import Critiques, Policy
 from vlrm.progress import say
 from vlrm.prompts import scenes_by_image
 from vlrm.reward.critic import load_critic
 from vlrm.reward.model import RewardModel
+from vlrm.schema import EXAM_CRITIQUES
 from vlrm.vlm import Vlm, token_counter
 
-Part = Literal["pairs", "wordings", "blind"]
-"""Of the report split: pairs that stand alone, the wordings of groups, and both without their image."""
-CRITICISED = 160
-"""Report pairs, beside the groups, read with critiques where the readout is plain; of a blind view always."""
-FLIPPED = 60
-"""Report pairs whose critiques are read with their checks flipped, for the verdict-flip sensitivity."""
+
+def write_critiques(
+    exam: pa.Table, critic: Path, policy: Policy, critiques: Critiques, seed: int, data: str
+) -> pa.Table:
+    """EXAM_CRITIQUES that every exam reads; they need the critic alone, so they are written while the reward model
+    trains. Where critiques turn out to be the readout, the rest is written when the exam is sat."""
+    items, vlm = exam.to_pylist(), open_vlm(policy, data)
+    load_critic(vlm, critic)
+    author = ExamCritic(lambda: vlm, choose(critiques.template, vlm.model.config), critiques.sampling, seed)
+    rows: list[dict[str, Any]] = []
+    for part in get_args(Part):
+        for one in readings(part, items, seed):
+            if one.with_critiques:
+                images = images_under(one.view, one.items, seed)
+                rows += author.table(one.items, images, critiques.exam_samples)
+                say(f"{len(rows)} critiques written")
+    return pa.Table.from_pylist(rows, EXAM_CRITIQUES)
 
 
 def sit_gate(
-    exam: pa.Table, reward_model: Path, critic: Path, policy: Policy, critiques: Critiques, seed: int, data: str
+    exam: pa.Table,
+    exam_critiques: pa.Table,
+    reward_model: Path,
+    critic: Path,
+    policy: Policy,
+    critiques: Critiques,
+    seed: int,
+    data: str,
 ) -> pa.Table:
     """SCORES of the gate split, read with critiques and without: by them the readout is chosen."""
-    gate = [item for item in exam.to_pylist() if item["split"] == "gate"]
-    sitting = Sitting.open(reward_model, critic, policy, critiques, seed, data)
-    return score_table(sitting.read(gate, "image", voiced=len(gate)))
+    items = exam.to_pylist()
+    return _sit(readings("gate", items, seed), exam_critiques, reward_model, critic, policy, critiques, seed, data)
 
 
 def sit_report(
     exam: pa.Table,
     gate_scores: pa.Table,
+    exam_critiques: pa.Table,
     reward_model: Path,
     critic: Path,
     policy: Policy,
@@ -56,65 +76,39 @@ def sit_report(
     *,
     part: Part,
 ) -> pa.Table:
-    """SCORES of one part of the report split; where the plain reward is the readout, critiques serve the figures
-    about critiques, and a sample of pairs is read with them."""
-    pairs, wordings = _report_items(exam, seed)
+    """SCORES of one part of the report split, read as the gate's readout asks for."""
     by_critiques = choose_readout(split_of(exam, gate_scores, "gate")) == "critiques"
-    flipped = min(FLIPPED, len(pairs))
-    sitting = Sitting.open(reward_model, critic, policy, critiques, seed, data)
-    if part == "pairs":
-        return score_table(sitting.read(pairs, "image", len(pairs) if by_critiques else CRITICISED, flipped))
-    if part == "wordings":
-        return score_table(sitting.read(wordings, "image", len(wordings)))
-    # Beside the flipped critiques stand critiques of a swapped image, whatever the readout.
-    everything = pairs + [item for item in wordings if item["group_id"] == item["item_id"]]
-    rows = sitting.read(everything, "blank", CRITICISED if by_critiques else 0)
-    rows += sitting.read(everything, "swapped", CRITICISED if by_critiques else flipped)
+    asked = readings(part, exam.to_pylist(), seed, by_critiques)
+    return _sit(asked, exam_critiques, reward_model, critic, policy, critiques, seed, data)
+
+
+def _sit(
+    asked: list[Reading],
+    exam_critiques: pa.Table,
+    reward_model: Path,
+    critic: Path,
+    policy: Policy,
+    critiques: Critiques,
+    seed: int,
+    data: str,
+) -> pa.Table:
+    def speaker() -> Vlm:
+        vlm = open_vlm(policy, data)
+        load_critic(vlm, critic)
+        return vlm
+
+    model = RewardModel.load(reward_model, open_vlm(policy, data))
+    template = choose(critiques.template, model.backbone.config)
+    author = ExamCritic(speaker, template, critiques.sampling, seed, written(exam_critiques))
+    rows: list[dict[str, Any]] = []
+    for one in asked:
+        samples = critiques.exam_samples if one.with_critiques else 0
+        rows += sit(model, author, one.items, one.view, samples, seed, say, one.flipped)
     return score_table(rows)
 
 
 def collect_scores(*parts: pa.Table) -> pa.Table:
     return pa.concat_tables(parts)
-
-
-def _report_items(exam: pa.Table, seed: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The report split in random order: pairs that stand alone, and the wordings of groups."""
-    report = [item for item in exam.to_pylist() if item["split"] == "report"]
-    shuffled = [report[i] for i in np.random.default_rng(seed).permutation(len(report))]
-    return (
-        [item for item in shuffled if item["group_id"] is None],
-        [item for item in shuffled if item["group_id"] is not None],
-    )
-
-
-@dataclass(frozen=True)
-class Sitting:
-    """A reward model at the exam, with the critic whose critiques it reads."""
-
-    model: RewardModel
-    critic: Vlm
-    critiques: Critiques
-    seed: int
-
-    @staticmethod
-    def open(reward_model: Path, critic: Path, policy: Policy, critiques: Critiques, seed: int, data: str) -> Sitting:
-        speaker = open_vlm(policy, data)
-        load_critic(speaker, critic)
-        return Sitting(RewardModel.load(reward_model, open_vlm(policy, data)), speaker, critiques, seed)
-
-    def read(self, items: list[dict[str, Any]], view: str, voiced: int, flipped: int = 0) -> list[dict[str, Any]]:
-        """SCORES rows of ``items`` under a view: the first ``voiced`` with critiques, of these the first ``flipped``
-        with their checks turned round as well."""
-        rows: list[dict[str, Any]] = []
-        samples = self.critiques.exam_samples
-        for some, many, turned in ((items[:voiced], samples, flipped), (items[voiced:], 0, 0)):
-            if some:
-                rows += sit(
-                    self.model, self.critic, some, view, many, self.critiques.sampling, self.seed,
-                    lambda text, split=some[0]["split"]: say(f"{split} {text}"), turned,
-                    choose(self.critiques.template, self.critic.model.config),
-                )  # fmt: skip
-        return rows
 
 
 def measure(exam: pa.Table, scores: pa.Table, seed: int) -> dict[str, Any]:

@@ -7,7 +7,15 @@ from typing import get_args
 from kedro.pipeline import Pipeline, node
 from kedro.pipeline.node import Node
 
-from vlrm.pipelines.evaluation.nodes import Part, collect_scores, measure, measure_critiques, sit_gate, sit_report
+from vlrm.evaluation.exam_parts import Part
+from vlrm.pipelines.evaluation.nodes import (
+    collect_scores,
+    measure,
+    measure_critiques,
+    sit_gate,
+    sit_report,
+    write_critiques,
+)
 from vlrm.pipelines.named import named
 
 
@@ -25,16 +33,17 @@ def create_pipeline(number: int) -> Pipeline:
 
 def _sitting(number: int) -> list[Node]:
     """The gate first, since the readout is chosen there; then the parts of the report split, beside each other."""
-    judge = [f"reward_model_{number:02d}", f"critic_{number:02d}", "params:policy", "params:critiques", "params:seed",
-             "params:data"]  # fmt: skip
-    parts = get_args(Part)
+    critic = [f"critic_{number:02d}", "params:policy", "params:critiques", "params:seed", "params:data"]
+    judge = ["exam_critiques", f"reward_model_{number:02d}", *critic]
+    gate, *others = get_args(Part)
     return [
-        node(sit_gate, ["exam", *judge], "gate_scores", name="sit_gate"),
+        node(write_critiques, ["exam", *critic], "exam_critiques", name="write_exam_critiques"),
+        node(sit_gate, ["exam", *judge], f"{gate}_scores", name=f"sit_{gate}"),
         *(
             node(named(sit_report, part=part), ["exam", "gate_scores", *judge], f"{part}_scores", name=f"sit_{part}")
-            for part in parts
+            for part in others
         ),
-        node(collect_scores, ["gate_scores", *(f"{part}_scores" for part in parts)], "scores", name="collect_scores"),
+        node(collect_scores, [f"{part}_scores" for part in (gate, *others)], "scores", name="collect_scores"),
     ]
 
 
