@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-import torch
+from typing import TYPE_CHECKING, Literal
 
 from vlrm.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
 
 DEVICE = r"auto|cpu|cuda(:\d+)?"
 """The names of devices, as a pattern."""
@@ -20,6 +21,8 @@ def device_of(name: str) -> torch.device:
     Raises:
         UserError: the GPU that is asked for is not there.
     """
+    import torch
+
     if name == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     device = torch.device(name)
@@ -34,6 +37,8 @@ def device_of(name: str) -> torch.device:
 
 def dtype_of(name: PrecisionOrAuto, device: torch.device) -> torch.dtype:
     """The precision of a name; ``auto`` is bfloat16 on a GPU that computes in it, else float32."""
+    import torch
+
     if name != "auto":
         return torch.float32 if name == "float32" else torch.bfloat16
     fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

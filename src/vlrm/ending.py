@@ -10,12 +10,7 @@ from kedro.framework.hooks import hook_impl
 from rich.console import Console
 from rich.markup import escape
 
-from vlrm.ablation.compare import Ablations
-from vlrm.ablation.summary import arms_table, labels_table, remarks
-from vlrm.estimate.extrapolate import Estimate
-from vlrm.estimate.table import estimate_table
 from vlrm.evaluation.summary import terminal_table
-from vlrm.preferences.export import SUMMARY as EXPORT
 
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
@@ -57,6 +52,8 @@ class EndingHooks:
 
 def _exported(console: Console, folder: Path) -> None:
     """How many pairs were exported, and each file."""
+    from vlrm.preferences.export import SUMMARY as EXPORT
+
     told = json.loads((folder / EXPORT).read_text("utf-8"))
     rounds = ", ".join(f"{count} of round {number}" for number, count in told["by_round"].items())
     console.print(f"Pairs     {told['pairs']} ({rounds})")
@@ -67,6 +64,9 @@ def _exported(console: Console, folder: Path) -> None:
 
 
 def _estimated(console: Console, catalog: DataCatalog) -> None:
+    from vlrm.estimate.extrapolate import Estimate
+    from vlrm.estimate.table import estimate_table
+
     found = Estimate.model_validate(catalog.load(ESTIMATE))
     console.print(estimate_table(found))
     for note in found.notes:
@@ -79,6 +79,9 @@ def _path(catalog: DataCatalog, name: str) -> Any:
 
 
 def _ablations(console: Console, catalog: DataCatalog) -> None:
+    from vlrm.ablation.compare import Ablations
+    from vlrm.ablation.summary import arms_table, labels_table, remarks
+
     found = Ablations.model_validate(catalog.load(ABLATIONS))
     console.print(arms_table(found))
     console.print(labels_table(found.labels))

@@ -16,7 +16,7 @@ from vlrm import memory, progress
 from vlrm.errors import UserError
 from vlrm.lineage.hashing import hash_path
 from vlrm.lineage.index import Found, Index
-from vlrm.lineage.ledger import HOME, TRACELESS, Entry, Ledger, Stage
+from vlrm.lineage.ledger import HOME, SETUP, TRACELESS, Entry, Ledger, Stage
 from vlrm.lineage.plan import make_plan
 from vlrm.showing import Display
 from vlrm.stages import (
@@ -97,8 +97,9 @@ class LineageRunner(SequentialRunner):
         control = {name: parameter(catalog, name) for name in CONTROL}
         experiment, overwrite = str(control["experiment"] or "default"), bool(control["overwrite"])
         rounds = self._project / str(control["data"] or "data") / "rounds"
-        whole = whole_plan(self._whole() or pipeline)
-        whole |= {folder: names for folder, names in whole_plan(pipeline).items() if folder not in whole}
+        whole = whole_plan(pipeline)
+        if whole.keys() - {SETUP}:  # what makes no part of a round makes none whole
+            whole |= whole_plan(self._whole() or pipeline)
         with Ledger(rounds / experiment, experiment, self._project).locked():
             ledger = Ledger.open(rounds, experiment, self._project)
             run.opens(ledger, Index(rounds), overwrite, pipeline)

@@ -36,7 +36,7 @@ def test_aliases_are_asked_for_and_no_registry_is_made_for_them(tmp_path, monkey
         alias: store.Registered(resolve.NAME, n, tmp_path / alias, "")
         for n, alias in ((1, "champion"), (2, "challenger"))
     }
-    monkeypatch.setattr(resolve, "aliased", lambda name, alias: there[alias] if name == resolve.NAME else None)
+    monkeypatch.setattr(store, "aliased", lambda name, alias: there[alias] if name == resolve.NAME else None)
     for alias, version in there.items():
         found = resolve.find_model(alias, tmp_path)
         assert (found.folder, found.name) == (tmp_path / alias, f"{alias} (version {version.version})")

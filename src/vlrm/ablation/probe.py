@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from vlrm.reward.scalar import states
 
@@ -40,6 +39,8 @@ def fit_probe(training: Floats, weights: Floats, gate: Floats) -> Probe:
 
     Trains on differences and their negatives, so that neither side is preferred as such.
     """
+    from sklearn.linear_model import LogisticRegression
+
     width = np.maximum(training.std(axis=0), 1e-9)
     features = np.concatenate([training, -training]) / width
     labels = np.repeat([1, 0], len(training))

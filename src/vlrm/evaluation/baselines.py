@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from scipy.sparse import csr_matrix, vstack
-from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.linear_model import LogisticRegression
 
 from vlrm.evaluation.bootstrap import DRAWS, Floats, Ints, Resampler
 from vlrm.evaluation.naming import named
 from vlrm.evaluation.outcomes import Outcomes, credit
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
     from vlrm.evaluation.figures import Figure
 
 FOLDS = 5
@@ -38,6 +37,9 @@ def text_only_margin(exam: pl.DataFrame, clusters: Ints, seed: int = 0) -> Float
     Trains on difference vectors and their negatives (so it has no intercept and no side bias); NaN when there
     are fewer clusters than folds.
     """
+    from scipy.sparse import vstack
+    from sklearn.linear_model import LogisticRegression
+
     names = np.unique(clusters)
     if len(names) < FOLDS:
         return np.full(len(exam), np.nan)
@@ -55,6 +57,9 @@ def text_only_margin(exam: pl.DataFrame, clusters: Ints, seed: int = 0) -> Float
 
 
 def _differences(exam: pl.DataFrame) -> csr_matrix:
+    from scipy.sparse import csr_matrix
+    from sklearn.feature_extraction.text import CountVectorizer
+
     vectorizer = CountVectorizer(ngram_range=(1, 2), token_pattern=WORD.pattern, lowercase=True)
     texts = exam["chosen"].to_list() + exam["rejected"].to_list()
     counts = csr_matrix(vectorizer.fit_transform(texts), dtype=np.float64)

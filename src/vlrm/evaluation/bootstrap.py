@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from vlrm.evaluation.figures import Figure
 
@@ -28,6 +26,9 @@ def image_clusters(exam: pl.DataFrame) -> Ints:
 
     A quad's second image is its first with one fact changed, so the two are no independent draws.
     """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     images, image = np.unique(exam["image_sha256"].to_numpy(), return_inverse=True)
     linked = exam.with_columns(pl.Series("node", image)).filter(pl.col("quad_id").is_not_null())
     edges = linked.with_columns(pl.col("node").first().over("quad_id").alias("first"))

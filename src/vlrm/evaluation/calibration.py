@@ -6,8 +6,6 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import expit
 
 from vlrm.evaluation.outcomes import credit
 
@@ -23,6 +21,8 @@ def fit_temperature(margin: Floats) -> float:
 
     Searched between e^-5 and e^5; 1 when there is nothing to fit on.
     """
+    from scipy.optimize import minimize_scalar
+
     margin = margin[np.isfinite(margin)]
     if not len(margin):
         return 1.0
@@ -34,6 +34,8 @@ def fit_temperature(margin: Floats) -> float:
 
 def confidence(margin: Floats, temperature: float) -> Floats:
     """Probability of the side the model prefers: sigmoid(|margin| / T), in [.5, 1]."""
+    from scipy.special import expit
+
     return np.asarray(expit(np.abs(margin) / temperature))
 
 

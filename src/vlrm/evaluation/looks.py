@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from scipy.fft import dctn
 
 from vlrm.errors import UserError
 
@@ -40,6 +39,8 @@ class Look:
 
 def look(image: Image.Image) -> Look:
     """pHash (Zauner 2010) over 16 x 16 instead of 8 x 8 coefficients, the constant one left out."""
+    from scipy.fft import dctn
+
     grey_HW = np.asarray(image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX), dtype=np.float64)
     low = dctn(grey_HW, norm="ortho")[:LOW, :LOW].ravel()
     bits = low > np.median(low[1:])

@@ -6,11 +6,13 @@ import ast
 import hashlib
 import importlib.util
 from functools import cache, partial
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from importlib.machinery import ModuleSpec
 
 PACKAGES = ("vlrm", "vlrm_kernels")
 
@@ -45,10 +47,22 @@ def _fingerprint(module: str) -> str:
 @cache
 def _source(module: str) -> Path | None:
     try:
-        spec = importlib.util.find_spec(module)
+        spec = _spec(module)
     except (ImportError, ValueError, AttributeError):
         return None
     return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
+
+
+@cache
+def _spec(module: str) -> ModuleSpec | None:
+    """Where a module is. ``find_spec`` alone would import the packages it lies in, and all that they import."""
+    parent = module.rpartition(".")[0]
+    if not parent:
+        return importlib.util.find_spec(module)
+    package = _spec(parent)
+    if package is None or package.submodule_search_locations is None:
+        return None
+    return PathFinder.find_spec(module, package.submodule_search_locations)
 
 
 def _imports(module: str, path: Path) -> Iterator[str]:

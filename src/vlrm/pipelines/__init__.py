@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
+from typing import Any
 
 from kedro.pipeline import Pipeline
+
+from vlrm.pipelines.deferred import DeferredPipeline
 
 STAGES = ("expert_annotation", "critique_generation", "rejection_sampling", "rm_training", "evaluation")
 
@@ -31,39 +36,39 @@ def configure(rounds: int, newest: int | None = None, answers: bool = False, ans
 
 def registered() -> dict[str, Pipeline]:
     """``iterate`` (the default), ``ablate``, and each stage alone for the newest finished round (the first when none
-    is); ``expert_annotation`` with a user's answers is about these instead."""
-    from vlrm.pipelines.ablate.pipeline import create_pipeline as ablate
-    from vlrm.pipelines.answers.pipeline import create_pipeline as answers
-    from vlrm.pipelines.answers.pipeline import explaining, measuring
-    from vlrm.pipelines.benchmark.pipeline import create_pipeline as benchmark
-    from vlrm.pipelines.best_of_n.pipeline import create_pipeline as best_of_n
-    from vlrm.pipelines.compare.pipeline import create_pipeline as compare
-    from vlrm.pipelines.embedded_training.pipeline import create_pipeline as embedded_training
-    from vlrm.pipelines.estimate.pipeline import create_pipeline as estimate
-    from vlrm.pipelines.export.pipeline import create_pipeline as export
-    from vlrm.pipelines.export_reward_model.pipeline import create_pipeline as export_model
-    from vlrm.pipelines.iterate.pipeline import create_pipeline
-    from vlrm.pipelines.score.pipeline import create_pipeline as score
+    is); ``expert_annotation`` with a user's answers is about these instead.
 
-    loop = create_pipeline(_shape.rounds)
-    number = min(_shape.newest or 1, _shape.rounds)
-    alone = {stage: _stage(loop, f"round_{number:02d}.{stage}") for stage in STAGES}
-    if _shape.answers:
-        alone["expert_annotation"] = answers()
+    Each is made, and what its nodes need imported, when it is first looked at.
+    """
+    shape = replace(_shape)
+    loop = _deferred("iterate", shape.rounds)
+    number = min(shape.newest or 1, shape.rounds)
+    alone: dict[str, Pipeline] = {
+        stage: DeferredPipeline(partial(_stage, loop, f"round_{number:02d}.{stage}")) for stage in STAGES
+    }
+    if shape.answers:
+        alone["expert_annotation"] = _deferred("answers")
     others = {
-        "ablate": ablate(_shape.rounds),
-        "best_of_n": best_of_n(_shape.answers),
-        "benchmark": benchmark(),
-        "compare": compare(),
-        "embedded_training": embedded_training(),
-        "expert_reliability": measuring(),
-        "explain": explaining(_shape.newest, _shape.answered),
-        "estimate": estimate(),
-        "export": export(_shape.newest),
-        "export_model": export_model(_shape.newest),
-        "score": score(),
+        "ablate": _deferred("ablate", shape.rounds),
+        "best_of_n": _deferred("best_of_n", shape.answers),
+        "benchmark": _deferred("benchmark"),
+        "compare": _deferred("compare"),
+        "embedded_training": _deferred("embedded_training"),
+        "expert_reliability": _deferred("answers", make="measuring"),
+        "explain": _deferred("answers", shape.newest, shape.answered, make="explaining"),
+        "estimate": _deferred("estimate"),
+        "export": _deferred("export", shape.newest),
+        "export_model": _deferred("export_reward_model", shape.newest),
+        "score": _deferred("score"),
     }
     return {"__default__": loop, "iterate": loop, **others, **alone}
+
+
+def _deferred(package: str, *arguments: Any, make: str = "create_pipeline") -> Pipeline:
+    """What ``make`` of ``vlrm.pipelines.<package>.pipeline`` gives for ``arguments``."""
+    return DeferredPipeline(
+        lambda: getattr(import_module(f"vlrm.pipelines.{package}.pipeline"), make)(*arguments),
+    )
 
 
 def _stage(loop: Pipeline, namespace: str) -> Pipeline:

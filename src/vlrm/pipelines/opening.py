@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vlrm.devices import device_of, dtype_of
 from vlrm.pipelines.settings import Policy, image_store
-from vlrm.vlm import Vlm
+
+if TYPE_CHECKING:
+    from vlrm.vlm import Vlm
 
 
 def open_vlm(policy: Policy, data: str) -> Vlm:
     """``policy.base`` over the image store of ``data``, freshly loaded."""
+    from vlrm.vlm import Vlm
+
     device = device_of(policy.device)
     features = Path(data) / "cache" / "features" if policy.features else None
     return Vlm.load(

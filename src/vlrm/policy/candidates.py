@@ -12,7 +12,6 @@ from vlrm.policy.duplicates import Pairs, jaccard, word_pairs
 from vlrm.policy.protocol import Request, Sampling, Writer, row_seed
 from vlrm.progress import say
 from vlrm.schema import RESPONSES
-from vlrm.vlm import Conversation
 
 
 class Distinct(BaseModel):
@@ -69,6 +68,8 @@ def _draw(
     writer: Writer, rows: list[dict[str, Any]], asked: dict[str, str], sampling: Sampling, seed: int, attempt: int = 0
 ) -> None:
     """Give each row a text; a sample's first draw is the same with redraws and without."""
+    from vlrm.vlm import Conversation
+
     again = (attempt,) if attempt else ()
     requests = [
         Request(

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from vlrm.claims.table import evidence_by_image
@@ -76,6 +75,8 @@ def _joined(rows: Sequence[dict[str, Any]], tables: RoundTables, image: Callable
 
 def _where(paths: Sequence[Path], column: str, values: Iterable[str]) -> pa.Table:
     """The rows whose ``column`` is one of ``values``, each distinct row of several files once."""
+    import pyarrow.dataset as ds
+
     wanted = ds.field(column).isin(pa.array(sorted(values), pa.string()))
     found = [ds.dataset(path).scanner(filter=wanted, batch_size=16_384).to_table() for path in paths]
     seen: set[str] = set()

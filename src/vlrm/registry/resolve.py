@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlrm.errors import UserError
-from vlrm.registry.settle import NAME
-from vlrm.registry.store import CHALLENGER, CHAMPION, aliased, connect
+from vlrm.registry.names import CHALLENGER, CHAMPION, NAME
 
 ROUND = re.compile(r"round_(\d+)")
 """``round_0`` is the zero-shot base model, ``round_3`` what the third round trained."""
@@ -59,6 +58,8 @@ def _registered(alias: str, data: Path) -> Found:
     store = data / "mlflow.db"
     found = None
     if store.exists():
+        from vlrm.registry.store import aliased, connect
+
         connect(store, data / "mlartifacts")
         found = aliased(NAME, alias)
     if found is None:

@@ -7,13 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vlrm.registry.names import NAME
 from vlrm.registry.promotion import decide
 from vlrm.registry.store import champion, connect, register, settle
 
 if TYPE_CHECKING:
     import pandas as pd
 
-NAME = "vlrm-reward-model"
 Exam = Callable[[Path], Mapping[str, float]]
 """Lets the released model in a folder sit the gate: item id -> 1 ranked right, 0.5 tied, 0 wrong."""
 

@@ -15,6 +15,7 @@ from mlflow.types.schema import ColSpec, Schema
 
 import vlrm
 from vlrm.errors import UserError
+from vlrm.registry.names import CHALLENGER, CHAMPION
 from vlrm.registry.tracked import EXPERIMENT_TAGS
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from vlrm.registry.promotion import Decision
 
-CHAMPION, CHALLENGER = "champion", "challenger"
 ABOUT = (
     "A vision-language reward model: rows of image, question, response in, one reward a row out; higher is better. "
     "`champion` is what to load: `mlflow.pyfunc.load_model('models:/{name}@champion')`. `challenger` is what the "

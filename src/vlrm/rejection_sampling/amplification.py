@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
-from scipy.stats import fisher_exact
 
 from vlrm.schema import I, S, claim_from_json
 
@@ -106,6 +105,8 @@ def grown(rounds: Sequence[pa.Table], where: str, sure: float = SURE) -> list[Gr
 
 def _chance(row: dict[str, int]) -> float:
     """That a rate which has not grown looks as if it had."""
+    from scipy.stats import fisher_exact
+
     last = [row["images_false_last"], row["images_last"] - row["images_false_last"]]
     first = [row["images_false"], row["images"] - row["images_false"]]
     return float(fisher_exact([last, first], alternative="greater").pvalue)

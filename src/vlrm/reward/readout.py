@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
 
 from vlrm import chat
 from vlrm.reward.model import ModelConfig, RewardModel, Row
@@ -61,6 +60,8 @@ def _terms(model: RewardModel, rows: Sequence[Row], batch: int = 64) -> tuple[np
 
 def calibrating_scale(difference: np.ndarray) -> float:
     """The s that minimises mean softplus(-s * d): rewards in units of log-odds."""
+    from scipy.optimize import minimize_scalar
+
     low, high = np.log(SCALE_RANGE[0]), np.log(SCALE_RANGE[1])
     found = minimize_scalar(
         lambda s: float(np.logaddexp(0, -np.exp(s) * difference).mean()), bounds=(low, high), method="bounded"

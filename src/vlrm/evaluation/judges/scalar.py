@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 from vlrm.evaluation.judges import critics
 from vlrm.evaluation.judges.fingerprints import fingerprint, weights_of
 from vlrm.evaluation.judges.protocol import TIE, Judgement
-from vlrm.reward.model import RewardModel
-from vlrm.reward.scoring import Scorer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from vlrm.evaluation.benchmarks.item import Item
+    from vlrm.reward.scoring import Scorer
 
 
 class ScalarJudge:
@@ -40,6 +39,8 @@ class ScalarJudge:
         seed: int = 0,
         device: str | None = None,
     ) -> None:
+        from vlrm.reward.model import RewardModel
+
         config = RewardModel.read_config(folder)
         self.folder, self.name, self.store, self.device = folder, name, store, device
         self.critiques = config.critiques if critiques is None else critiques
@@ -52,6 +53,8 @@ class ScalarJudge:
 
     @cached_property
     def scorer(self) -> Scorer:
+        from vlrm.reward.scoring import Scorer
+
         return Scorer.load(self.folder, self.store, device=self.device)
 
     def judge(self, items: Sequence[Item], images: Sequence[Image.Image | None]) -> list[list[Judgement]]:

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from vlrm.evaluation.baselines import FOLDS, text_only_margin
 from vlrm.evaluation.judges.protocol import TIE, Judgement
@@ -121,6 +119,9 @@ def _case(item: Item) -> _Case:
 
 def clusters_of(cases: Sequence[_Case], by_question: bool) -> Ints:
     """A number for each case; cases that share an image, a group or (if asked) a telling question share it."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     numbers: dict[Hashable, int] = {}
     ties = [(row, link) for row, case in enumerate(cases) for link in case.links]
     if by_question:

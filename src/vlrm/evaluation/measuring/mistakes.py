@@ -10,7 +10,6 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import expit
 
 from vlrm.evaluation.measuring.result import Mistake
 from vlrm.evaluation.measuring.verdicts import said_about
@@ -63,6 +62,8 @@ class MistakeWatch:
 
     def mistakes(self, judged: Judged, temperature: float, show: Show | None) -> list[Mistake]:
         """The worst first. ``temperature``: of the confidence, where the judge gives rewards."""
+        from scipy.special import expit
+
         worst = sorted(self._worst, key=lambda one: one[:2], reverse=True)
         said = said_about(judged, [item.key for _, _, item in worst])
         found = []

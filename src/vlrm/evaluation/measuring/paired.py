@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import binomtest
 
 from vlrm.errors import UserError
 from vlrm.evaluation.bootstrap import DRAWS, interval
@@ -38,6 +37,8 @@ def paired(first: Quantity, second: Quantity) -> Difference:
 
 def discordant(first: Floats, second: Floats) -> Discordant:
     """Items [items] that only one has right; a tie is not right, NaN in either leaves the item out."""
+    from scipy.stats import binomtest
+
     both = np.isfinite(first) & np.isfinite(second)
     one, other = (first == 1.0) & both, (second == 1.0) & both
     only_first, only_second = int((one & ~other).sum()), int((other & ~one).sum())

@@ -8,8 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from vlrm.errors import UserError
 from vlrm.evaluation.measuring.verdicts import Hashes, hash_of
@@ -73,6 +71,9 @@ class Sheet:
     @cached_property
     def clusters(self) -> Ints:
         """Cluster number of each item: items of one image or of one group are no independent draws."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
         _, image = np.unique(self.image, return_inverse=True)
         grouped = np.flatnonzero(self.group)
         if not len(grouped):

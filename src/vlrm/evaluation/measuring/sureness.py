@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import expit
 
 from vlrm.evaluation.calibration import calibration_error, fit_temperature, reliability_bins
 from vlrm.evaluation.measuring.quantities import Bootstrap, Quantities, present
@@ -51,6 +50,8 @@ def sureness(margin: Floats, clusters: Ints, bootstrap: Bootstrap) -> Sureness:
     ``temperature`` is fitted on all items, for use elsewhere; the figures "after" are of :func:`cross_fitted` margins.
     Brier score: mean of (1 - sigmoid(margin / T))^2, the squared error of the better answer's probability.
     """
+    from scipy.special import expit
+
     scaled = cross_fitted(margin, clusters)
     errors = {
         "ece_before": calibration_error(margin, 1.0, bootstrap.resampler),

@@ -24,7 +24,6 @@ from vlrm.experts.config import ExpertConfig, build_experts
 from vlrm.experts.label_table import label_table
 from vlrm.experts.measured import Measured, detectors, labels_of, needs_measuring, read_measured, shipped
 from vlrm.images import open_image, relative_path, store
-from vlrm.pipelines.groundwork.nodes import calibrate_experts
 from vlrm.pipelines.settings import Verdicts, World, image_store
 from vlrm.progress import track
 from vlrm.schema import seen_objects
@@ -76,6 +75,8 @@ def find_reliability(
 
     ``answers`` is not used: nothing is measured before the user's files are known to be good.
     """
+    from vlrm.pipelines.groundwork.nodes import calibrate_experts
+
     built = build_experts(experts)
     if reliability is not None:
         return read_measured(Path(str(reliability)).expanduser(), built).verification

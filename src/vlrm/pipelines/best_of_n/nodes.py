@@ -19,7 +19,6 @@ from vlrm.pipelines.settings import BestOf, Policy, image_store
 from vlrm.progress import say
 from vlrm.registry.resolve import find_model
 from vlrm.reward.score_file import score_file
-from vlrm.reward.scoring import Scorer
 
 SCENES = "Judged by the exact truth of the report split's scenes"
 BOXES = "Judged by human boxes of COCO's 80 objects: objects named, denied and counted"
@@ -51,6 +50,8 @@ def choose_among_given(
     model: str, responses: str, images: str | None, truth: str | None, experiment: str, data: str
 ) -> tuple[dict[str, Any], str]:
     """The curve for a user's candidates: rows of one image and question are its candidates, in the file's order."""
+    from vlrm.reward.scoring import Scorer
+
     if images is None or truth is None:
         raise UserError(
             "candidates about photos are judged by human boxes: give --params responses=FILE.jsonl,images=FOLDER,"

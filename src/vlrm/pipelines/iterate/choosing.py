@@ -16,8 +16,6 @@ from vlrm.pipelines.writers import open_writer
 from vlrm.policy.candidates import sample_candidates
 from vlrm.progress import say
 from vlrm.prompts import scenes_by_image
-from vlrm.reward.model import RewardModel, Row
-from vlrm.reward.scoring import score
 
 
 def choose_best(
@@ -32,6 +30,9 @@ def judged_candidates(
     prompts: pa.Table, scenes: pa.Table, reward_model: Path, policy: Policy, settings: BestOf, seed: int, data: str
 ) -> pl.DataFrame | None:
     """Candidates of the report prompts with plain rewards and counts of false and true claims; None without truth."""
+    from vlrm.reward.model import RewardModel, Row
+    from vlrm.reward.scoring import score
+
     known = scenes_by_image(scenes)
     asked = prompts.filter([sha in known for sha in prompts["image_sha256"].to_pylist()]).slice(0, settings.prompts)
     if asked.num_rows == 0:

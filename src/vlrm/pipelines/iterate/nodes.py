@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import psutil
 import pyarrow as pa
 
@@ -37,9 +36,7 @@ from vlrm.memory import peak_mb
 from vlrm.pipelines.evaluation.nodes import split_of
 from vlrm.pipelines.settings import Critiques, image_store
 from vlrm.registry.release import release
-from vlrm.registry.settle import challenge
 from vlrm.rejection_sampling.notes import kept_pairs_notes
-from vlrm.reward.scoring import Scorer
 
 
 class Release:
@@ -73,6 +70,11 @@ def promote(
     data: str,
 ) -> dict[str, Any]:
     """Challenger and champion in the MLflow registry, decided on the gate split."""
+    import pandas as pd
+
+    from vlrm.registry.settle import challenge
+    from vlrm.reward.scoring import Scorer
+
     gate = [row for row in exam.to_pylist() if row["split"] == "gate" and row["item_id"] in metrics["gate"]]
     groups = {row["item_id"]: row["quad_id"] or row["image_sha256"] for row in gate}
     example = pd.DataFrame([_example(row, image_store(data)) for row in gate[:2]])

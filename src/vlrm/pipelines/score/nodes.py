@@ -13,7 +13,6 @@ from vlrm.pipelines.settings import image_store
 from vlrm.progress import say
 from vlrm.registry.resolve import find_model
 from vlrm.reward.score_file import score_file
-from vlrm.reward.scoring import Scorer
 
 FILE = "scores.parquet"
 
@@ -38,6 +37,8 @@ class Scores:
     settings: Scoring
 
     def save(self, path: Path) -> None:
+        from vlrm.reward.scoring import Scorer
+
         scorer = Scorer.load(self.source, self.store)
         done = score_file(
             scorer, Path(self.responses).expanduser(), self.images and Path(self.images).expanduser(), path / FILE,
