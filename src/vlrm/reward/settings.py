@@ -37,6 +37,8 @@ class RewardTraining(BaseModel):
     with_critique: float = Field(0.5, ge=0, le=1)
     perturbed: float = Field(0.15, ge=0, le=1)
     clip: float = 1.0
+    partial: float = Field(0.0, ge=0, le=1, exclude_if=_is(0.0))
+    """Chance that a pair is read with evidence left out and mistaken, where the base sees through experts."""
 
     mode: Literal["lora", "qlora", "full"] = Field("lora", exclude_if=_is("lora"))
     """What learns beside head and scales: an adapter, one on a base in 4 bits, or the whole language side."""
