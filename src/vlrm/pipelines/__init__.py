@@ -15,18 +15,22 @@ class _Shape:
     newest: int | None = None
     answers: bool = False
     answered: bool = False
+    asking: bool = False
 
 
 _shape = _Shape()
 
 
-def configure(rounds: int, newest: int | None = None, answers: bool = False, answered: bool = False) -> None:
+def configure(
+    rounds: int, newest: int | None = None, answers: bool = False, answered: bool = False, asking: bool = False
+) -> None:
     """Set how many rounds ``iterate`` has, and which finished round is the newest; the context calls this.
 
     ``answers``: the user brought answers (``responses=``), which ``expert_annotation`` then verifies. ``answered``:
-    that has been done before, so that ``explain`` finds them.
+    that has been done before, so that ``explain`` finds them. ``asking``: questions are asked about a user's images.
     """
     _shape.rounds, _shape.newest, _shape.answers, _shape.answered = rounds, newest, answers, answered
+    _shape.asking = asking
 
 
 def registered() -> dict[str, Pipeline]:
@@ -45,13 +49,13 @@ def registered() -> dict[str, Pipeline]:
     from vlrm.pipelines.iterate.pipeline import create_pipeline
     from vlrm.pipelines.score.pipeline import create_pipeline as score
 
-    loop = create_pipeline(_shape.rounds)
+    loop = create_pipeline(_shape.rounds, _shape.asking)
     number = min(_shape.newest or 1, _shape.rounds)
     alone = {stage: _stage(loop, f"round_{number:02d}.{stage}") for stage in STAGES}
     if _shape.answers:
         alone["expert_annotation"] = answers()
     others = {
-        "ablate": ablate(_shape.rounds),
+        "ablate": ablate(_shape.rounds, _shape.asking),
         "best_of_n": best_of_n(_shape.answers),
         "benchmark": benchmark(),
         "compare": compare(),
