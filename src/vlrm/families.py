@@ -50,6 +50,9 @@ FAMILIES: dict[str, Family] = {
     "gemma3": Family(types="token_type_ids", both_ways=True),
 }
 
+READERS: dict[str, Family] = {"llama": Family(pixels=())}
+"""Language models that read of an image what experts write (:mod:`vlrm.seeing`); a folder must say so."""
+
 
 def family_of(config: Any, where: object) -> Family:
     """The family of a model's configuration; :class:`UserError` names the known ones where it is none of them."""
@@ -60,6 +63,17 @@ def family_of(config: Any, where: object) -> Family:
             f"give base= a model of type {', '.join(FAMILIES)} (others can write behind policy.endpoint)"
         )
     return FAMILIES[kind]
+
+
+def reader_family(config: Any, where: object) -> Family:
+    """As :func:`family_of`, of a language model that sees through experts."""
+    kind = config.model_type
+    if kind not in READERS:
+        raise UserError(
+            f"the model in {where} sees through experts and is of type {kind}; such a model is of type "
+            f"{', '.join(READERS)}"
+        )
+    return READERS[kind]
 
 
 def best_layout(config: Any) -> tuple[Layout, str]:
@@ -74,6 +88,6 @@ def best_layout(config: Any) -> tuple[Layout, str]:
         return Layout.PADDED, f"its layers of {' and '.join(other)} carry one answer into the next"
     if "sliding_attention" in kinds:
         return Layout.MASKED, "some of its layers see a window only"
-    if FAMILIES[config.model_type].both_ways:
+    if (FAMILIES | READERS)[config.model_type].both_ways:
         return Layout.MASKED, "the tokens of an image see each other both ways"
     return Layout.PACKED, ""

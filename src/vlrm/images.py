@@ -22,6 +22,11 @@ FORMATS = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "GIF": ".gif", "BMP":
 BLANK = "blank:"
 """Prefix of an image reference that means: the uniform mean colour of the image that follows."""
 
+PARTIAL = "partial:"
+"""Prefix of a reference, ``partial:SEED:IMAGE``: the image as one who looks badly has it (:mod:`vlrm.seeing`).
+
+A model that takes pixels is shown it whole."""
+
 
 class StoreError(UserError):
     """The store cannot be written: no fault of the image at hand, so the run stops."""
@@ -167,8 +172,25 @@ def relative_path(sha: str, root: str | Path) -> str:
     raise UserError(f"The image store {root} holds no image {sha}: run the stage that imports images again.")
 
 
+def partial(reference: str, seed: int) -> str:
+    """The reference to the same image, seen badly: what is missed and mistaken is decided by ``seed``."""
+    return f"{PARTIAL}{seed}:{whole(reference)[1]}"
+
+
+def whole(reference: str) -> tuple[str | None, str]:
+    """The seed of a partial reference, None where it is not one, and the reference to the same image seen whole."""
+    if reference.startswith(BLANK):
+        seed, rest = whole(reference[len(BLANK) :])
+        return seed, BLANK + rest
+    if reference.startswith(PARTIAL):
+        seed, _, rest = reference[len(PARTIAL) :].partition(":")
+        return seed, whole(rest)[1]
+    return None, reference
+
+
 def open_stored(reference: str, images: Path) -> Image.Image:
     """The image of the store ``images`` behind a reference; a blank one has the same size and mean colour."""
+    reference = whole(reference)[1]
     if reference.startswith(BLANK):
         return blank(open_stored(reference[len(BLANK) :], images))
     return open_image(images / relative_path(reference, images))

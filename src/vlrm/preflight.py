@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 IMAGES = "params:images"
 REWARD = "params:reward"
+POLICY = "params:policy"
 
 
 class PreflightHooks:
@@ -23,7 +24,7 @@ class PreflightHooks:
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Refuse to ablate without exact truth: an arm's ceiling, label errors and best rule all need it.
 
-        And to train what this machine cannot.
+        And to train what this machine cannot. A base model that is made on first use is made here.
         """
         arms = any((node.namespace or "").startswith("ablation.") for node in pipeline.nodes)
         if arms and catalog.exists(IMAGES) and catalog.load(IMAGES) is not None:
@@ -31,6 +32,10 @@ class PreflightHooks:
                 "kedro run --pipeline ablate compares with exact truth, which images= does not give: leave images= out "
                 "to run it on the embedded world."
             )
+        if POLICY in pipeline.inputs():
+            from vlrm.seeing.smollm2 import set_up
+
+            set_up(catalog.load(POLICY)["base"])
         if REWARD in pipeline.inputs():
             from vlrm.reward.learning import check_ready
             from vlrm.reward.settings import RewardTraining

@@ -27,9 +27,9 @@ IN_MEMORY = 2**30
 class Seen:
     """An image as the language side reads it.
 
-    ``text``: what stands in a prompt in place of its placeholder, T image tokens among it; ``features`` (T, D) of
-    those; ``deep``: of each deepstack layer the same; ``grid``: patches by time, height and width where positions
-    depend on them.
+    ``text``: what stands in a prompt in place of its placeholder, T image tokens among it (none where the image is
+    told in words, :mod:`vlrm.seeing`); ``features`` (T, D) of those; ``deep``: of each deepstack layer the same;
+    ``grid``: patches by time, height and width where positions depend on them.
     """
 
     text: str
@@ -40,7 +40,7 @@ class Seen:
     @property
     def size(self) -> int:
         """Bytes."""
-        return sum(one.numel() * one.element_size() for one in (self.features, *self.deep))
+        return len(self.text) + sum(one.numel() * one.element_size() for one in (self.features, *self.deep))
 
 
 def fingerprint(modules: Iterable[nn.Module], *more: str) -> str:

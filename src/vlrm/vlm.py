@@ -15,8 +15,10 @@ from transformers.utils.logging import disable_progress_bar
 
 from vlrm.embedded import tower as _embedded_tower  # noqa: F401  (registers the embedded tower with transformers)
 from vlrm.errors import UserError
-from vlrm.families import family_of
-from vlrm.images import BLANK, RefusedImage, blank, open_stored, within
+from vlrm.families import Family, family_of
+from vlrm.images import BLANK, RefusedImage, blank, open_stored, whole, within
+from vlrm.seeing.config import sees_through_experts
+from vlrm.seeing.smollm2 import set_up
 from vlrm.seen import Seen, SeenImages, fingerprint
 
 if TYPE_CHECKING:
@@ -31,11 +33,13 @@ HELD = "held:"
 """Prefix of a reference to an image that is in no store."""
 LOOK = 64
 """Images that a tower looks at together."""
+NO_TOKEN = -1
+"""The image token of a model that has none."""
 
 
 @dataclass(frozen=True)
 class Conversation:
-    """Messages about one image; ``image`` is its sha256 in the image store, or ``blank:`` and such a hash.
+    """Messages about one image; ``image`` is its sha256 in the image store, or ``blank:`` or ``partial:SEED:`` and it.
 
     None where the messages are about no image and show none.
     """
@@ -46,6 +50,7 @@ class Conversation:
 
 def token_counter(base: str | Path) -> Callable[[Sequence[str]], list[int]] | None:
     """Lengths of texts in tokens of a base model; None where its tokenizer is not to be had (an endpoint's model)."""
+    set_up(base)
     try:
         tokenizer = AutoTokenizer.from_pretrained(base)
     except (OSError, ValueError):
@@ -57,21 +62,29 @@ class Vlm:
     """A vision-language model with its processor; an image is looked at once and its features kept."""
 
     def __init__(
-        self, model: Any, processor: Any, images: Path, features: Path | None = None, max_pixels: int | None = None
+        self,
+        model: Any,
+        processor: Any,
+        images: Path,
+        features: Path | None = None,
+        max_pixels: int | None = None,
+        *,
+        family: Family | None = None,
     ) -> None:
         self.model = model
         self.processor = processor
         self.images = images
         self.max_pixels = max_pixels
-        self.family = family_of(model.config, model.config.name_or_path)
+        self.family = family or family_of(model.config, model.config.name_or_path)
         self.tokenizer = processor.tokenizer
         self.tokenizer.padding_side = "left"
-        self.image_token_id: int = model.config.image_token_id
+        self.image_token_id: int = getattr(model.config, "image_token_id", NO_TOKEN)
         self._held: dict[str, Image.Image] = {}
         self._features = features
         added = self.tokenizer.added_tokens_decoder
-        self._special = [t.content for i, t in added.items() if t.special or i == self.image_token_id]
         self._placeholder: str = processor.image_token
+        special = [t.content for i, t in added.items() if t.special or i == self.image_token_id]
+        self._special = list(dict.fromkeys([*special, self._placeholder]))
 
     @staticmethod
     def load(
@@ -85,16 +98,23 @@ class Vlm:
     ) -> Vlm:
         """Load a model folder or hub name; ``images`` is the image store, ``features`` where to keep image features.
 
-        Images of more than ``max_pixels`` are scaled down before the processor sees them.
+        Images of more than ``max_pixels`` are scaled down before the processor sees them. A folder with a
+        ``seeing.json`` is a language model that sees through experts (:mod:`vlrm.seeing`).
 
         Raises:
             UserError: there is no model, or none of a known family, or it has no chat template.
         """
+        set_up(folder)
+        if sees_through_experts(folder):
+            from vlrm.seeing.vlm import EvidenceVlm
+
+            return EvidenceVlm.load(folder, images, dtype, features, device=device, max_pixels=max_pixels)
         disable_progress_bar()
         try:
             family_of(AutoConfig.from_pretrained(str(folder)), folder)  # before any weight is read
             processor = AutoProcessor.from_pretrained(str(folder))
-            model = AutoModelForImageTextToText.from_pretrained(str(folder), dtype=dtype, device_map=_place(device))
+            place = place_weights(device)
+            model = AutoModelForImageTextToText.from_pretrained(str(folder), dtype=dtype, device_map=place)
         except (OSError, ValueError, KeyError) as error:
             reason = str(error).splitlines()[0][:160]
             raise UserError(
@@ -117,6 +137,23 @@ class Vlm:
         budget = () if self.max_pixels is None else (f"at most {self.max_pixels} pixels",)
         return SeenImages(self._features, fingerprint(tower, how, str(self.model.dtype), *budget))
 
+    @property
+    def sees(self) -> dict[str, Any] | None:
+        """What a reward model records of the experts that its base sees through; None where it takes pixels itself."""
+        return None
+
+    def check_sees(self, recorded: dict[str, Any] | None, where: object) -> None:
+        """Refuse a reward model that was trained with other eyes than these.
+
+        Raises:
+            UserError: ``recorded`` is not what :attr:`sees` says.
+        """
+        if recorded is not None:
+            raise UserError(
+                f"the model in {where} was trained on a base that sees through experts, and is opened on one that "
+                "takes pixels: give its own base model"
+            )
+
     def hold(self, image: Image.Image) -> str:
         """A reference for an image that is in no store, good until it is released."""
         image = self._within(image)
@@ -130,6 +167,7 @@ class Vlm:
 
     def open(self, reference: str) -> Image.Image:
         """The image behind a reference, within the pixel budget; a blank one has the same size and mean colour."""
+        reference = whole(reference)[1]
         if reference.startswith(BLANK):
             return blank(self.open(reference[len(BLANK) :]))
         if reference in self._held:
@@ -159,12 +197,15 @@ class Vlm:
     def token_ids(self, texts: Sequence[str], images: Sequence[str | None] | None = None) -> list[list[int]]:
         """Token ids of texts; of the conversations about ``images`` with their placeholders filled, if given."""
         if images is not None:
-            seen = self.look(images)
-            texts = [
-                text if one is None else text.replace(self._placeholder, one.text, 1)
-                for text, one in zip(texts, seen, strict=True)
-            ]
+            texts = self.filled(texts, images)
         return list(self.tokenizer(list(texts), add_special_tokens=False)["input_ids"])
+
+    def filled(self, texts: Sequence[str], images: Sequence[str | None]) -> list[str]:
+        """The conversations about ``images`` with what stands for each in place of its placeholder."""
+        return [
+            text if one is None else text.replace(self._placeholder, one.text, 1)
+            for text, one in zip(texts, self.look(images), strict=True)
+        ]
 
     @torch.no_grad()
     def look(self, references: Sequence[str | None]) -> list[Seen | None]:
@@ -227,7 +268,7 @@ class Vlm:
 
     def vision(self, seen: Sequence[Seen | None]) -> dict[str, Any]:
         """Model inputs for the images in a batch, in the order of their tokens."""
-        there = [one for one in seen if one is not None]
+        there = [one for one in seen if one is not None and len(one.features)]
         if not there:
             return {}
         device = self.model.device
@@ -268,7 +309,7 @@ class Vlm:
         return {name: value.to(device) for name, value in inputs.items()} | self.vision(seen)
 
 
-def _place(device: torch.device | str) -> dict[str, torch.device] | None:
+def place_weights(device: torch.device | str) -> dict[str, torch.device] | None:
     """Where weights are read to; None is transformers' own way on a CPU."""
     place = torch.device(device)
     return None if place.type == "cpu" else {"": place}

@@ -70,7 +70,7 @@ def annotate(
         UserError: an image cannot be read, or the cache cannot be opened or written.
     """
     stream = iter(images)
-    with closing(_Cache(cache, experts)) as known:
+    with closing(EvidenceCache(cache, experts)) as known:
         while batch := list(islice(stream, batch_size)):
             found = known.read([sha for sha, _ in batch])
             missing = {sha: path for sha, path in batch if sha not in found}
@@ -130,7 +130,7 @@ def _as_row(entry: Evidence) -> dict[str, Any]:
     return {**asdict(entry), "box": list(entry.box)}
 
 
-class _Cache:
+class EvidenceCache:
     """Evidence per (image hash, hash of all fingerprints) in SQLite; nothing is kept when path is None."""
 
     def __init__(self, path: Path | None, experts: Sequence[Expert]) -> None:

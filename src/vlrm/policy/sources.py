@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from vlrm.images import partial
 from vlrm.policy.protocol import row_seed
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def shown(row: Mapping[str, Any], images: Sequence[str], seed: int) -> str:
     others = [image for image in images if image != own]
     if row["source"] == OTHER and others:
         return others[chosen % len(others)]
-    return own if row["source"] == SAMPLED else f"partial:{chosen % 10**6}:{own}"
+    return own if row["source"] == SAMPLED else partial(own, chosen % 10**6)
 
 
 def opposites(rows: Sequence[dict[str, Any]], asked: Mapping[str, str]) -> list[dict[str, Any]]:

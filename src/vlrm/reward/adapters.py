@@ -45,4 +45,6 @@ def merge_adapter(model: Any, name: str) -> None:
 
 def language_modules(model: Any, targets: Sequence[str]) -> str:
     """A pattern that matches the named linear layers of the language side only: the tower stays as it is."""
+    if model.get_decoder() is model.model:  # a language model: there is no tower
+        return rf"model\.layers\..*\.({'|'.join(targets)})"
     return rf".*(language_model|text_model).*\.({'|'.join(targets)})"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 from torch.utils.data import Dataset
 
+from vlrm.images import partial
 from vlrm.reward.rows import CritiqueTexts, TrainingPair, rows_of, units
 
 if TYPE_CHECKING:
@@ -147,7 +148,11 @@ class TrainingPlan(Dataset[MicroBatch]):
 
     def _rows(self, epoch: int, pair: int) -> tuple[Row, Row]:
         rng = np.random.default_rng((self.seed, DRAWS, epoch, pair))
-        return rows_of(self.pairs[pair], self.critiques, rng, self.settings.with_critique, self.settings.perturbed)
+        rows = rows_of(self.pairs[pair], self.critiques, rng, self.settings.with_critique, self.settings.perturbed)
+        if self.settings.evidence_dropout and rng.random() < self.settings.evidence_dropout:
+            seen = partial(self.pairs[pair].image, int(rng.integers(2**31)))
+            rows = (replace(rows[0], image=seen), replace(rows[1], image=seen))
+        return rows
 
     def _pairs_of(self, number: int) -> list[TrainingPair]:
         return [self.pairs[pair] for _, pair in self._items[number]]

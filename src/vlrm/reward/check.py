@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import AutoProcessor
 
 from vlrm import chat
-from vlrm.images import BLANK
+from vlrm.images import BLANK, whole
 from vlrm.reward.classifier import asked, classifier_class
 from vlrm.reward.model import RewardModel, Row
 from vlrm.vlm import HELD, Vlm
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def check_merged(folder: Path, vlm: Vlm, rows: Sequence[Row], rewards_N: Tensor) -> float:
     """Largest difference of the rewards of the merged model in ``folder`` from ``rewards_N``."""
     again = Vlm.load(folder / "base", vlm.images, max_pixels=vlm.max_pixels)
-    for image in {row.image.removeprefix(BLANK) for row in rows if row.image}:
+    for image in {whole(row.image)[1].removeprefix(BLANK) for row in rows if row.image}:
         if image.startswith(HELD):  # in no store: handed over, under the same reference
             again.hold(vlm.open(image))
     found = RewardModel.load(folder, again)(list(rows))
@@ -53,8 +53,11 @@ def check_classifier(folder: Path, vlm: Vlm, rows: Sequence[Row], expected_N: Te
         said = chat.answered(vlm.data(row.question), vlm.data(row.response), image=shown)
         text = vlm.text([*chat.answered(row.question, row.response, image=shown), asked(question)], reply=True)
         asks = asks and processor.apply_chat_template(said, tokenize=False) == text
-        images = [[vlm.open(str(row.image))]] if shown else None
-        inputs = processor(text=[text], images=images, return_tensors="pt", add_special_tokens=False)
+        if vlm.sees is None:
+            images = [[vlm.open(str(row.image))]] if shown else None
+            inputs = processor(text=[text], images=images, return_tensors="pt", add_special_tokens=False)
+        else:  # what experts see is written into the text, for whoever serves it
+            inputs = processor(vlm.filled([text], [row.image]), return_tensors="pt", add_special_tokens=False)
         errors.append(abs(float(model(**inputs).logits[0, 0]) - expected))
         same += int(inputs["input_ids"][0].tolist() == _apart(vlm, row, text))
     if not errors:

@@ -142,7 +142,8 @@ def fold(model: RewardModel) -> None:
 
 def _about(model: RewardModel, settings: ExportModel) -> dict[str, Any]:
     config = model.config
-    parts = [model.backbone.config.model_type, model.backbone.config.vision_config.model_type]
+    whole = model.backbone.config
+    parts = [one.model_type for one in (whole, getattr(whole, "vision_config", None)) if one is not None]
     return {
         "reward": "likelihood_scale * mean log p(response) + yes_scale * log-odds(yes) + head(last hidden state)",
         "likelihood_scale": model.likelihood_scale.item(),
@@ -153,6 +154,7 @@ def _about(model: RewardModel, settings: ExportModel) -> dict[str, Any]:
         "logit_softcap": softcap(model.backbone.config),
         "temperature": config.temperature,
         "max_pixels": model.vlm.max_pixels,
+        "sees": model.vlm.sees,
         "text_only": config.text_only,
         "made_from": config.base,
         "dtype": settings.dtype,

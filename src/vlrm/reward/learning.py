@@ -60,6 +60,8 @@ def language_side(model: RewardModel) -> list[nn.Module]:
 def frozen_side(model: RewardModel) -> list[nn.Module]:
     """The tower and what projects its features: whatever of the base model is not its language side."""
     decoder = model.backbone.get_decoder()
+    if decoder is model.backbone.model:  # a language model: there is no tower
+        return []
     return [child for child in model.backbone.model.children() if child is not decoder]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from peft import LoraConfig
@@ -60,6 +60,8 @@ class ModelConfig(BaseModel):
     """Larger images are scaled down before the base sees them."""
     mode: Mode = Field(default="lora", exclude_if=lambda mode: mode == "lora")
     """What was trained: an adapter, one on the base in 4 bits, or the whole language side."""
+    sees: dict[str, Any] | None = Field(default=None, exclude_if=lambda sees: sees is None)
+    """The experts that its base sees through, how their evidence is written, and their fingerprints."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,8 @@ class RewardModel(nn.Module):
         if why:
             _said(vlm.model.config.model_type, self.layout, why)
         if self.layout is Layout.PACKED:
-            vlm.model.set_attn_implementation({"text_config": SEGMENTS})
+            inner = vlm.model.config.get_text_config() is not vlm.model.config
+            vlm.model.set_attn_implementation({"text_config": SEGMENTS} if inner else SEGMENTS)
         first = vlm.token_ids([chat.YES, chat.NO])
         self.yes_no = (first[0][0], first[1][0])
 
@@ -227,6 +230,7 @@ class RewardModel(nn.Module):
             update={
                 "likelihood_scale": self.likelihood_scale.item(), "yes_scale": self.yes_scale.item(),
                 "dtype": str(self.backbone.dtype).removeprefix("torch."), "max_pixels": self.vlm.max_pixels,
+                "sees": self.vlm.sees,
             }
         )  # fmt: skip
         (folder / "reward.json").write_text(config.model_dump_json(indent=2) + "\n")
@@ -256,13 +260,14 @@ class RewardModel(nn.Module):
 
     @staticmethod
     def load(folder: Path, vlm: Vlm) -> RewardModel:
-        """Rebuild on a freshly loaded base model; :class:`UserError` where that one has another pixel budget."""
+        """Rebuild on a freshly loaded base model; :class:`UserError` where that one has other eyes."""
         config = RewardModel.read_config(folder)
         if config.max_pixels != vlm.max_pixels:
             raise UserError(
                 f"the reward model in {folder} was trained with max_pixels={config.max_pixels}, its base model is open "
                 f"with max_pixels={vlm.max_pixels}: give Vlm.load the same budget, or use Scorer.load"
             )
+        vlm.check_sees(config.sees, folder)
         if config.mode == "qlora":
             from vlrm.reward.learning import quantise
 

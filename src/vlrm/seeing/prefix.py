@@ -1,0 +1,141 @@
+"""Writes the evidence about one image as compact text: labels by how sure they are, counts, places, colours, texts.
+
+Like ``In the picture, surely: 2 people (left, large center), red car (right); maybe: dog. Text read: "STOP".``
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from vlrm.claims.vocabulary import plural
+from vlrm.schema import TRACE, Evidence, SeenObject, seen_objects
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from vlrm.schema import Box
+
+CERTAINTIES = (("surely", 0.6), ("probably", 0.3), ("maybe", TRACE), ("faint trace of", 0.03))
+"""How sure an object is, and the least score of it; fainter ones are not written."""
+WHERE = 0.3
+"""The least score of an object whose place is written."""
+LARGE, SMALL = 0.25, 0.01
+"""Shares of the image from which, and up to which, an object is called so."""
+PLACED = 3
+"""Objects of one kind whose places are written; of more only the number is."""
+LETTERS, TEXTS = 24, 6
+"""Longest text that was read, in characters, and how many are written."""
+WORN = ("colour", "pattern")
+"""Attributes that are written before a label."""
+IRREGULAR = {
+    "person": "people", "knife": "knives", "mouse": "mice", "sheep": "sheep", "skis": "skis", "scissors": "scissors"
+}  # fmt: skip
+NOTHING = "nothing was found"
+
+
+def write(evidence: Sequence[Evidence], count: Callable[[str], int], budget: int) -> str:
+    """The prefix, of at most ``budget`` tokens as ``count`` counts them.
+
+    Where there is not room for all, places are left out first, then the least sure objects, then texts from the end.
+    Labels and texts are data: what could end a quotation or a line is taken out of them.
+    """
+    things = seen_objects(evidence)
+    there = {thing.noun for thing in things if thing.score >= TRACE}
+    faint = [thing for thing in things if TRACE > thing.score >= CERTAINTIES[-1][1] and thing.noun not in there]
+    groups = _groups([*(thing for thing in things if thing.score >= TRACE), *faint])
+    texts = [_clean(row.label) for row in sorted(_texts(evidence), key=lambda row: -row.score)][:TEXTS]
+    for places in (True, False):
+        written = _sentence(groups, texts, places=places)
+        if count(written) <= budget:
+            return written
+    while groups or texts:
+        if len(groups) > 2 * len(texts):
+            groups = groups[:-1]
+        else:
+            texts = texts[:-1]
+        written = _sentence(groups, texts, places=False)
+        if count(written) <= budget:
+            return written
+    return _sentence([], [], places=False)
+
+
+def partial(
+    evidence: Sequence[Evidence], seed: str, labels: Sequence[str], *, dropout: float, noise: float
+) -> list[Evidence]:
+    """The evidence as one who looks badly has it; the same for the same ``seed``.
+
+    Each object, and each text that was read, is left out with chance ``dropout``; one that stays is called another of
+    ``labels`` with chance ``noise``. What describes an object that is left out goes with it.
+    """
+    rng = random.Random(seed)  # noqa: S311 - seeded by text, so that no process's hash decides
+    gone: set[str] = set()
+    kept: list[Evidence] = []
+    for row in evidence:
+        out, wrong, other = rng.random() < dropout, rng.random() < noise, rng.random()
+        if row.target in gone or (out and row.kind in {"object", "text"}):
+            gone.add(row.evidence_id)
+            continue
+        others = [label for label in labels if label != row.label] if wrong and row.kind == "object" else []
+        kept.append(replace(row, label=others[int(other * len(others))]) if others else row)
+    return kept
+
+
+def _texts(evidence: Sequence[Evidence]) -> list[Evidence]:
+    return [row for row in evidence if row.kind == "text" and _clean(row.label)]
+
+
+def _groups(things: Sequence[SeenObject]) -> list[tuple[int, str, list[SeenObject]]]:
+    """Objects of one look and certainty together, the surest first: (certainty, how they are called, objects)."""
+    found: dict[tuple[int, str], list[SeenObject]] = defaultdict(list)
+    for thing in sorted(things, key=lambda thing: (-thing.score, thing.noun, thing.box)):
+        certainty = next(i for i, (_, least) in enumerate(CERTAINTIES) if thing.score >= least)
+        worn = [thing.attributes[name][0] for name in WORN if name in thing.attributes]
+        found[certainty, _clean(" ".join([*worn, thing.noun]))].append(thing)
+    return [(certainty, called, things) for (certainty, called), things in sorted(found.items(), key=_first)]
+
+
+def _first(group: tuple[tuple[int, str], list[SeenObject]]) -> tuple[int, float, str]:
+    (certainty, called), things = group
+    return certainty, -things[0].score, called
+
+
+def _sentence(groups: Sequence[tuple[int, str, list[SeenObject]]], texts: Sequence[str], *, places: bool) -> str:
+    parts = []
+    for number, (word, least) in enumerate(CERTAINTIES):
+        where, trace = places and least >= WHERE, least < TRACE
+        said = [_said(called, things, where, trace) for at, called, things in groups if at == number]
+        if said:
+            parts.append(f"{word}: {', '.join(said)}")
+    read = f" Text read: {', '.join(f'{chr(34)}{text}{chr(34)}' for text in texts)}." if texts else ""
+    return f"In the picture, {'; '.join(parts)}.{read}" if parts else f"In the picture {NOTHING}.{read}"
+
+
+def _said(called: str, things: Sequence[SeenObject], where: bool, trace: bool) -> str:
+    named = called if len(things) == 1 or trace else f"{len(things)} {_many(called)}"
+    if not where or len(things) > PLACED:
+        return named
+    return f"{named} ({', '.join(place(thing.box) for thing in things)})"
+
+
+def _many(called: str) -> str:
+    *before, noun = called.rsplit(" ", 1)
+    return " ".join([*before, IRREGULAR.get(noun) or plural(noun)])
+
+
+def place(box: Box) -> str:
+    """Where a box lies on a grid of 3 x 3, and whether it is large or small: ``large center``, ``small top left``."""
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    column = "left" if x < 1 / 3 else "right" if x > 2 / 3 else ""
+    row = "top" if y < 1 / 3 else "bottom" if y > 2 / 3 else ""
+    share = (box[2] - box[0]) * (box[3] - box[1])
+    size = "large" if share >= LARGE else "small" if share <= SMALL else ""
+    return " ".join(filter(None, [size, *([row, column] if row or column else ["center"])]))
+
+
+def _clean(text: str) -> str:
+    """Printable characters on one line, without quotation marks and brackets; a long text is cut."""
+    kept = "".join(c if c.isprintable() and c not in '"“”«»`<>{}[]|\\' else " " for c in text)
+    return " ".join(kept.split())[:LETTERS].strip()
