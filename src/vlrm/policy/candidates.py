@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,6 +15,9 @@ from vlrm.policy.sources import SAMPLED, Sources, opposites, shown
 from vlrm.progress import say
 from vlrm.schema import RESPONSES
 from vlrm.vlm import Conversation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 class Distinct(BaseModel):
@@ -37,11 +41,12 @@ def sample_candidates(
     seed: int,
     distinct: Distinct | None = None,
     sources: Sources | None = None,
+    openings: Mapping[str, str] | None = None,
 ) -> pa.Table:
     """RESPONSES with source ``sampled``, in the prompts' order: ``number`` per prompt.
 
     With ``sources`` some are written about a part of the image's evidence or about another image, and their source
-    says so (:mod:`vlrm.policy.sources`).
+    says so (:mod:`vlrm.policy.sources`). ``openings``: by the prompt's kind, what a candidate begins with.
 
     With ``distinct``, near duplicates of an earlier candidate are drawn again, and what stays one is left out: a prompt
     may then have fewer rows. Without it every draw counts, as best-of-N needs.
@@ -57,14 +62,18 @@ def sample_candidates(
         for sample in range(number)
     ]  # fmt: skip
     asked = dict(zip(prompts["prompt_id"].to_pylist(), prompts["question"].to_pylist(), strict=True))
-    images = sorted(set(prompts["image_sha256"].to_pylist()))
-    _draw(writer, rows, asked, sampling, seed, images)
+    known = _Known(
+        asked,
+        sorted(set(prompts["image_sha256"].to_pylist())),
+        {row["prompt_id"]: openings.get(row["kind"], "") for row in prompts.to_pylist()} if openings else {},
+    )
+    _draw(writer, rows, known, sampling, seed)
     if distinct is not None:
         kept: dict[str, list[Pairs]] = {}
         repeated = _repeated(rows, kept, distinct.similarity)
         first = len(repeated)
         for attempt in range(1, distinct.redraws + 1 if sampling.temperature > 0 else 1):
-            _draw(writer, repeated, asked, sampling, seed, images, attempt)
+            _draw(writer, repeated, known, sampling, seed, attempt)
             repeated = _repeated(repeated, kept, distinct.similarity)
         dropped = {row["response_id"] for row in repeated}
         rows = [row for row in rows if row["response_id"] not in dropped]
@@ -79,16 +88,25 @@ def _in_order(rows: list[dict[str, Any]], prompts: pa.Table) -> list[dict[str, A
     return sorted(rows, key=lambda row: (place[row["prompt_id"]], row["sample"]))
 
 
+@dataclass(frozen=True)
+class _Known:
+    """Of prompts: the question by id, all images, and what an answer begins with by id."""
+
+    asked: Mapping[str, str]
+    images: Sequence[str]
+    openings: Mapping[str, str]
+
+
 def _draw(
-    writer: Writer, rows: list[dict[str, Any]], asked: dict[str, str], sampling: Sampling, seed: int,
-    images: list[str], attempt: int = 0,
-) -> None:  # fmt: skip
+    writer: Writer, rows: list[dict[str, Any]], known: _Known, sampling: Sampling, seed: int, attempt: int = 0
+) -> None:
     """Give each row a text; a sample's first draw is the same with redraws and without."""
     again = (attempt,) if attempt else ()
     requests = [
         Request(
-            Conversation(shown(row, images, seed), chat.ask(asked[row["prompt_id"]])),
+            Conversation(shown(row, known.images, seed), chat.ask(known.asked[row["prompt_id"]])),
             row_seed("candidate", seed, row["prompt_id"], row["sample"], *again),
+            known.openings.get(row["prompt_id"], ""),
         )
         for row in rows
     ]
@@ -99,8 +117,8 @@ def _draw(
         done += count
         say(f"candidate {done} of {len(requests)}" + (" drawn again" if attempt else ""))
 
-    for row, text in zip(rows, writer.write(requests, sampling, progress), strict=True):
-        row["text"] = text
+    for row, request, text in zip(rows, requests, writer.write(requests, sampling, progress), strict=True):
+        row["text"] = f"{request.opening} {text}".strip() if request.opening else text
 
 
 def _repeated(rows: list[dict[str, Any]], kept: dict[str, list[Pairs]], similarity: float) -> list[dict[str, Any]]:

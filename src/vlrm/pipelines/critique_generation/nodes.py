@@ -26,7 +26,9 @@ from vlrm.prompts import scenes_by_image, store_scene
 def sample(prompts: pa.Table, policy: Policy, seed: int, data: str) -> pa.Table:
     """K candidates per prompt from the frozen base policy, fewer where it repeats itself."""
     writer = open_writer(policy, data)
-    return sample_candidates(writer, prompts, policy.candidates, policy.sampling, seed, policy.distinct, policy.sources)
+    return sample_candidates(
+        writer, prompts, policy.candidates, policy.sampling, seed, policy.distinct, policy.sources, policy.openings
+    )
 
 
 def verify(responses: pa.Table, prompts: pa.Table, evidence: pa.Table, reliability: dict[str, Any]) -> pa.Table:

@@ -64,7 +64,8 @@ def _scored(
     """N candidates of each prompt, and the plain reward of each by its id."""
     vlm = open_vlm(policy, data)
     # Every draw counts: N answers are what N draws give, repetitions included.
-    said = sample_candidates(open_writer(policy, data, vlm), asked, settings.candidates, policy.sampling, seed)
+    writer = open_writer(policy, data, vlm)
+    said = sample_candidates(writer, asked, settings.candidates, policy.sampling, seed, openings=policy.openings)
     questions = dict(zip(asked["prompt_id"].to_pylist(), asked["question"].to_pylist(), strict=True))
     rows = [Row(r["image_sha256"], questions[r["prompt_id"]], r["text"]) for r in said.to_pylist()]
     rewards = score(RewardModel.load(reward_model, vlm), rows)
