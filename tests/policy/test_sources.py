@@ -60,6 +60,19 @@ def test_the_answer_nobody_gave_is_one_candidate_more():
     assert not [r for r in drawn(*"abcd", *"efgh", sources=Sources(opposite=False))[0] if r["source"] == "opposite"]
 
 
+def test_answers_to_a_question_begin_as_told():
+    class Opened(Scripted):
+        def write(self, requests, sampling, progress=None):
+            self.openings = [request.opening for request in requests]
+            return super().write(requests, sampling, progress)
+
+    writer = Opened("dog.", "cat.", "Yes.", "No.")
+    openings = {"Describe it.": "There is a"}
+    rows = sample_candidates(writer, PROMPTS, 2, Sampling(), 0, openings=openings).to_pylist()
+    assert [row["text"] for row in rows] == ["There is a dog.", "There is a cat.", "Yes.", "No."]
+    assert writer.openings == ["There is a", "There is a", "", ""]
+
+
 def test_an_unknown_source_is_refused():
     with pytest.raises(ValidationError, match="order"):
         Sources(order=("sampled", "made up"))

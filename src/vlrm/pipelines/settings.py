@@ -60,8 +60,7 @@ class Policy(BaseModel):
     sources: Sources | None = Field(None, exclude_if=lambda sources: sources is None)
     """What candidates are written about; null: each about its image."""
     openings: dict[str, str] = Field({}, exclude_if=lambda openings: not openings)
-    """By the kind of a prompt (``description``, ``existence``): what its candidates begin with, for a base model that
-    rambles when it is left to begin by itself."""
+    """Question -> what its candidates begin with, for a base model that rambles when it is left to begin by itself."""
     # Left out of a round's key while there is none: rounds from before it stay what they are.
     endpoint: Endpoint | None = Field(None, exclude_if=lambda endpoint: endpoint is None)
     dtype: PrecisionOrAuto = Field("float32", exclude_if=lambda dtype: dtype == "float32")

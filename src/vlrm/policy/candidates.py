@@ -46,7 +46,7 @@ def sample_candidates(
     """RESPONSES with source ``sampled``, in the prompts' order: ``number`` per prompt.
 
     With ``sources`` some are written about a part of the image's evidence or about another image, and their source
-    says so (:mod:`vlrm.policy.sources`). ``openings``: by the prompt's kind, what a candidate begins with.
+    says so (:mod:`vlrm.policy.sources`). ``openings``: question -> what its candidates begin with.
 
     With ``distinct``, near duplicates of an earlier candidate are drawn again, and what stays one is left out: a prompt
     may then have fewer rows. Without it every draw counts, as best-of-N needs.
@@ -65,7 +65,7 @@ def sample_candidates(
     known = _Known(
         asked,
         sorted(set(prompts["image_sha256"].to_pylist())),
-        {row["prompt_id"]: openings.get(row["kind"], "") for row in prompts.to_pylist()} if openings else {},
+        {prompt_id: (openings or {}).get(question, "") for prompt_id, question in asked.items()},
     )
     _draw(writer, rows, known, sampling, seed)
     if distinct is not None:

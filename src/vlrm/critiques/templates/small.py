@@ -24,29 +24,24 @@ if TYPE_CHECKING:
 
 SEEN = 0.2
 """Score from which on an object is quoted."""
-MOST = 8
-"""Objects quoted, the surest first: a critique has 60 tokens."""
-_EXAMPLES = (
-    'Evidence: [1] dog; [2] dog; [3] bench\nAnswer: "There are two dogs on a sofa."\n'
-    "See: [1] dog; [2] dog; [3] bench. Check: two dog: yes; sofa: no. Verdict: wrong.\n\n"
-    'Evidence: [1] person; [2] umbrella\nAnswer: "A person holds an umbrella."\n'
-    "See: [1] person; [2] umbrella. Check: person: yes; umbrella: yes. Verdict: right.\n\n"
-)
+MOST = 5
+"""Objects quoted, the surest first, and statements checked: a critique has 60 tokens."""
 _TASK = "Check each statement of the answer against the picture."
+_EXAMPLE = "For example: See: [1] dog; [2] bench. Check: dog: yes; sofa: no. Verdict: wrong."
 
 
 def ask(question: str, response: str, evidence: Sequence[SeenObject] | None) -> Messages:
-    """One user turn; two examples stand before the evidence, where it is given. All that is quoted is data."""
+    """One user turn; an example stands before the evidence, where it is given. All that is quoted is data."""
     asked = f"Question: {quote(question)}\nAnswer: {quote(response)}\n"
     if evidence is None:
         return chat.ask(f"{_TASK}\n{asked}")
-    return chat.ask(f"{_TASK}\n\n{_EXAMPLES}Evidence: {grammar.evidence_lines(evidence)}\n{asked}")
+    return chat.ask(f"{_TASK} {_EXAMPLE}\nEvidence: {grammar.evidence_lines(evidence)}\n{asked}")
 
 
 def statements(question: str, response: str) -> tuple[str, ...]:
     """What a critique of the answer has to check, in the grammar's words."""
     claims = extract_claims(response, question, PHOTOS)
-    return tuple(said for said, _ in grammar.statements([(claim, True) for claim in claims]))[: grammar.MAX_CHECKS]
+    return tuple(said for said, _ in grammar.statements([(claim, True) for claim in claims]))[:MOST]
 
 
 def quoted(objects: Sequence[SeenObject]) -> list[SeenObject]:
