@@ -39,7 +39,7 @@ ARMS = {
     "no_margin_rule": ("rule.tau_default=0.5", "rule.verifiable=0.0", "rule.chosen_floor=0.0",
                        "rule.rejected_ceiling=1.0"),
     "no_critiques": ("reward.with_critique=0.0", "reward.language_model=0.0"),
-    "no_evidence_dropout": ("reward.evidence_dropout=0.0",),
+    "no_partial_looks": ("reward.partial=0.0",),
 }  # fmt: skip
 """Ablation -> what its run has otherwise. Truth for other arms, exact labels above all, nobody knows of photos."""
 SHOWN = (

@@ -32,12 +32,12 @@ class PreflightHooks:
                 "kedro run --pipeline ablate compares with exact truth, which images= does not give: leave images= out "
                 "to run it on the embedded world."
             )
-        if POLICY in pipeline.inputs():
-            from vlrm.seeing.smollm2 import set_up
-
-            set_up(catalog.load(POLICY)["base"])
         if REWARD in pipeline.inputs():
             from vlrm.reward.learning import check_ready
             from vlrm.reward.settings import RewardTraining
 
             check_ready(RewardTraining.model_validate(catalog.load(REWARD)))
+            if POLICY in pipeline.inputs():
+                from vlrm.seeing.smollm2 import set_up
+
+                set_up(catalog.load(POLICY)["base"])

@@ -210,6 +210,7 @@ class Vlm:
     @torch.no_grad()
     def look(self, references: Sequence[str | None]) -> list[Seen | None]:
         """What the tower makes of each image, None for none; every image is looked at once."""
+        references = [None if one is None else self.looked_at(one) for one in references]
         named = [reference for reference in dict.fromkeys(references) if reference is not None]
         found = {reference: self.seen.get(reference) for reference in named}
         missing = [reference for reference in named if found[reference] is None]
@@ -219,6 +220,10 @@ class Vlm:
                 found[reference] = seen
                 self.seen.put(reference, seen)
         return [None if reference is None else found[reference] for reference in references]
+
+    def looked_at(self, reference: str) -> str:
+        """The reference under which an image is looked at: a tower sees it whole, whatever is asked."""
+        return whole(reference)[1]
 
     def _show(self, reference: str) -> Any:
         """What the processor makes of an image."""

@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 from training_cases import SEEN, critiques, pairs_about, settings, targets
 
+from vlrm.images import whole
 from vlrm.reward.batches import Share, TrainingPlan, contrast_terms
 from vlrm.reward.rows import TrainingPair
 
@@ -129,3 +130,17 @@ def test_fewer_pairs_than_a_step_has_are_read_again():
     made = TrainingPlan(few, {}, [], settings(pairs_per_step=4, epochs=8), 0, per_step=2)
     assert made.steps == 2
     assert [len(made[i].pairs) for i in range(4)] == [2, 2, 2, 2]
+
+
+def test_a_pair_is_seen_badly_as_often_as_asked_and_carries_what_it_carried():
+    whole_looks, some = plan(), plan(partial=0.5)
+    seen = Counter()
+    for number in range(len(some)):
+        before, item = whole_looks[number], some[number]
+        assert [row.critique for row in item.rows] == [row.critique for row in before.rows]
+        assert [whole(row.image)[1] for row in item.rows] == [row.image for row in before.rows]
+        for chosen, rejected in zip(item.rows[::2], item.rows[1::2], strict=True):
+            assert chosen.image == rejected.image  # one look for both sides
+            seen[whole(chosen.image)[0] is not None] += 1
+        assert [row.image for row in plan(partial=0.5)[number].rows] == [row.image for row in item.rows]
+    assert 0.35 < seen[True] / seen.total() < 0.65

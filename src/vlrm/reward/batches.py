@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 Visits = list[tuple[int, int]]
 """(epoch, pair number) in the order in which a micro-batch reads them."""
-ORDER, DRAWS, TARGETS = range(3)
-"""Streams of random numbers: the order of an epoch, what a pair carries in it, the critic targets of a step."""
+ORDER, DRAWS, TARGETS, LOOKS = range(4)
+"""Streams of random numbers: the order of an epoch, what a pair carries in it, the critic targets of a step, and how
+well a pair's image is seen."""
 WINDOW = 50
 """Micro-batches' worth of shuffled pairs that are sorted by length: enough to match lengths, few enough to mix."""
 
@@ -148,11 +149,19 @@ class TrainingPlan(Dataset[MicroBatch]):
 
     def _rows(self, epoch: int, pair: int) -> tuple[Row, Row]:
         rng = np.random.default_rng((self.seed, DRAWS, epoch, pair))
-        rows = rows_of(self.pairs[pair], self.critiques, rng, self.settings.with_critique, self.settings.perturbed)
-        if self.settings.evidence_dropout and rng.random() < self.settings.evidence_dropout:
-            seen = partial(self.pairs[pair].image, int(rng.integers(2**31)))
-            rows = (replace(rows[0], image=seen), replace(rows[1], image=seen))
-        return rows
+        return rows_of(
+            self._as_seen(epoch, pair), self.critiques, rng, self.settings.with_critique, self.settings.perturbed
+        )
+
+    def _as_seen(self, epoch: int, pair: int) -> TrainingPair:
+        """A pair with its image, or with chance ``partial`` the image seen badly, in every epoch in another way."""
+        one = self.pairs[pair]
+        if self.settings.partial == 0:
+            return one
+        rng = np.random.default_rng((self.seed, LOOKS, epoch, pair))
+        if rng.random() >= self.settings.partial:
+            return one
+        return replace(one, image=partial(one.image, int(rng.integers(2**31))))
 
     def _pairs_of(self, number: int) -> list[TrainingPair]:
         return [self.pairs[pair] for _, pair in self._items[number]]

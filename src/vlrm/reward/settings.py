@@ -36,10 +36,9 @@ class RewardTraining(BaseModel):
     language_model: float = 0.1
     with_critique: float = Field(0.5, ge=0, le=1)
     perturbed: float = Field(0.15, ge=0, le=1)
-    evidence_dropout: float = Field(0.0, ge=0, le=1, exclude_if=_is(0.0))
-    """Share of the rows on which a base that sees through experts looks badly (:mod:`vlrm.seeing`): a part of the
-    evidence is left out or wrong, the label stays, so that it learns not to trust its experts in everything."""
     clip: float = 1.0
+    partial: float = Field(0.0, ge=0, le=1, exclude_if=_is(0.0))
+    """Chance that a pair is read with evidence left out and mistaken, where the base sees through experts."""
 
     mode: Literal["lora", "qlora", "full"] = Field("lora", exclude_if=_is("lora"))
     """What learns beside head and scales: an adapter, one on a base in 4 bits, or the whole language side."""
