@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from vlrm.claims.counterfactual import Edit, propose
 from vlrm.claims.extract import extract_claims
 from vlrm.claims.shorten import one_sentence
+from vlrm.claims.vocabulary import EMBEDDED, Vocabulary
 from vlrm.progress import track
 from vlrm.scenes.redraw import redraw
 from vlrm.scenes.world import Scene
@@ -65,6 +67,7 @@ def edit_candidates(
     seed: int,
     scenes: Mapping[str, Scene],
     store: Store,
+    vocabulary: Vocabulary = EMBEDDED,
 ) -> Edits:
     """For every prompt up to ``per_prompt`` edits of its candidates, each with a quad where one can be made or found.
 
@@ -92,6 +95,7 @@ def edit_candidates(
             settings,
             rng,
             balance,
+            vocabulary,
         )
         for response, edit in edited:
             number = sum(row["source"] == "counterfactual" for row in edits.responses)
@@ -99,9 +103,10 @@ def edit_candidates(
             parent, made = response, edit
             other = _redrawn(edit, scenes.get(image), rng, store)
             if other is None and image not in scenes:
-                other = _found(edit, prompt, prompts, objects, reliability, settings, rng)
-                short = _shortened(response, edit, prompt, identity) if other is None else None
-                if short and (other := _found(short[1], prompt, prompts, objects, reliability, settings, rng)):
+                find = partial(_found, vocabulary=vocabulary)
+                other = find(edit, prompt, prompts, objects, reliability, settings, rng)
+                short = _shortened(response, edit, prompt, identity, vocabulary) if other is None else None
+                if short and (other := find(short[1], prompt, prompts, objects, reliability, settings, rng)):
                     parent, made = short
                     edits.responses.append(parent)
             common = {"edit_kind": edit.kind, "quad_id": identity, "sample": response["sample"]}
@@ -115,10 +120,11 @@ def edit_candidates(
 
 
 def _shortened(
-    response: dict[str, Any], edit: Edit, prompt: dict[str, Any], identity: str
+    response: dict[str, Any], edit: Edit, prompt: dict[str, Any], identity: str, vocabulary: Vocabulary
 ) -> tuple[dict[str, Any], Edit] | None:
     """The response and its edit as one sentence each; only of descriptions, of which a sentence is one too."""
-    short = one_sentence(response["text"], edit, prompt["question"]) if prompt["kind"] == "description" else None
+    whole = prompt["kind"] == "description"
+    short = one_sentence(response["text"], edit, prompt["question"], vocabulary) if whole else None
     if short is None:
         return None
     names = {"response_id": f"{identity}-s", "source": "shortened", "parent_id": response["response_id"]}
@@ -135,7 +141,7 @@ def _claims_by_response(claims: pa.Table) -> dict[str, list[tuple[Claim, float]]
 def _choose(
     responses: Sequence[dict[str, Any]], claimed: Mapping[str, list[tuple[Claim, float]]],
     objects: Sequence[SeenObject], question: str, reliability: Reliability, settings: CounterfactualSettings,
-    rng: np.random.Generator, balance: Counter[Any],
+    rng: np.random.Generator, balance: Counter[Any], vocabulary: Vocabulary,
 ) -> list[tuple[dict[str, Any], Edit]]:  # fmt: skip
     """Edits of different kinds first, from the candidates that hold best."""
     ranked = sorted(
@@ -151,7 +157,7 @@ def _choose(
         texts.add(response["text"])
         proposed = propose(
             response["text"], [c for c, _ in pairs], [p for _, p in pairs], list(objects), rng,
-            kinds=settings.kinds, question=question, balance=balance, reliability=reliability,
+            vocabulary, kinds=settings.kinds, question=question, balance=balance, reliability=reliability,
         )  # fmt: skip
         order = rng.permutation(len(proposed))
         used = {edit.kind for _, edit in chosen}
@@ -172,11 +178,11 @@ def _redrawn(
 
 def _found(
     edit: Edit, prompt: dict[str, Any], prompts: pa.Table, objects: Mapping[str, Sequence[SeenObject]],
-    reliability: Reliability, settings: CounterfactualSettings, rng: np.random.Generator,
+    reliability: Reliability, settings: CounterfactualSettings, rng: np.random.Generator, vocabulary: Vocabulary,
 ) -> tuple[str, str, Scene | None] | None:  # fmt: skip
     paths = dict(zip(prompts["image_sha256"].to_pylist(), prompts["image"].to_pylist(), strict=True))
     names = sorted(name for name in paths if name != prompt["image_sha256"])
-    others = [c for c in extract_claims(edit.text, prompt["question"]) if c.key() != edit.after.key()]
+    others = [c for c in extract_claims(edit.text, prompt["question"], vocabulary) if c.key() != edit.after.key()]
     for i in rng.permutation(len(names))[: settings.tried_images]:
         seen = list(objects.get(names[i], ()))
         if (

@@ -173,9 +173,10 @@ RESPONSES = _schema(
     quad_id=S,
     sample=I,
 )
-"""``source``: sampled (by the policy), shortened (a sentence of the sampled ``parent_id``), counterfactual (an edit of
-``parent_id`` on the same image) or quad (the same text said of the quad's other image; ``parent_id`` is the response it
-repeats). ``quad_id`` is the counterfactual's response id on the counterfactual and both quad rows, null elsewhere."""
+"""``source``: sampled (by the policy; partial, other or opposite: see :mod:`vlrm.policy.sources`), shortened (a
+sentence of the sampled ``parent_id``), counterfactual (an edit of ``parent_id`` on the same image) or quad (the same
+text said of the quad's other image; ``parent_id`` is the response it repeats). ``quad_id`` is the counterfactual's
+response id on the counterfactual and both quad rows, null elsewhere."""
 CLAIMS = _schema(
     response_id=S,
     claim_index=I,
@@ -233,7 +234,8 @@ PAIRS = _schema(
     twin_id=S,
     refused=S,
 )
-"""``source``: candidates or counterfactual. ``twin_id``: the pair with which one of unequal length is kept (the
+"""``source``: candidates (two sampled answers; partial, other or opposite where one of them was written otherwise, see
+:mod:`vlrm.policy.sources`) or counterfactual. ``twin_id``: the pair with which one of unequal length is kept (the
 longer side is right in one of the two), null elsewhere. ``refused``: null when accepted, else the first failed test."""
 WATERFALL = _schema(source=S, test=S, refused=I, left=I)
 EXAM = _schema(

@@ -23,6 +23,8 @@ CONTROL = frozenset({"experiment", "overwrite", "rounds", "data", "workers"})
 """Parameters that say where and how much to run, not what comes out; they enter no key."""
 CONTENT = frozenset({"images", "prompts", "responses", "truth", "reliability"})
 """Parameters that name a user's files; the files' contents enter the key too."""
+OPTIONAL = frozenset({"reliability"})
+"""Parameters that enter no key while they are null: stages from before they were asked for stay what they are."""
 ROUND = re.compile(r"round_(\d+)")
 
 
@@ -114,7 +116,9 @@ def stage_of(node: Node, catalog: DataCatalog) -> Stage:
             parameters |= {k: _value(k, v) for k, v in catalog.load(name).items() if k not in CONTROL}
         elif name.startswith("params:") and name.removeprefix("params:") not in CONTROL:
             short = name.removeprefix("params:")
-            parameters[short] = _value(short, catalog.load(name))
+            value = catalog.load(name)
+            if value is not None or short not in OPTIONAL:
+                parameters[short] = _value(short, value)
     if parameters.get("images") is not None and "params:rounds" in node.inputs:
         # a user's files are dealt out among the rounds: another number of them deals otherwise
         parameters["rounds"] = catalog.load("params:rounds")

@@ -243,10 +243,15 @@ def _prompt_id(row: Row, sha: str, question: str, first: dict[str, int]) -> str:
                 "column id distinct, or leave the column out."
             )
         return str(row.id)
-    derived = hashlib.sha256(f"{sha}\0{question}".encode()).hexdigest()[:16]
+    derived = question_id(sha, question)
     if derived in first:
         raise UserError(f"The same question about the same image was asked in the earlier row {first[derived]}.")
     return derived
+
+
+def question_id(sha: str, question: str) -> str:
+    """The id of a question about an image, where the user gives none."""
+    return hashlib.sha256(f"{sha}\0{question}".encode()).hexdigest()[:16]
 
 
 def inside(image: Any, folder: Path) -> Path:

@@ -72,7 +72,7 @@ def errors_of(labels: pl.DataFrame) -> dict[str, Floats]:
     """
     right = labels["right"].fill_null(np.nan).to_numpy().astype(np.float64)
     mined = labels["mined"].to_numpy()
-    candidates = (labels["source"] == "candidates").to_numpy()
+    candidates = (labels["source"] != "counterfactual").to_numpy()
     return {
         "label_error": 1 - right,
         "label_error_candidates": np.where(candidates, 1 - right, np.nan),

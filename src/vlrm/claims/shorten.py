@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vlrm.claims.extract import extract_claims
+from vlrm.claims.vocabulary import EMBEDDED, Vocabulary
 
 if TYPE_CHECKING:
     from vlrm.claims.counterfactual import Edit
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 _SENTENCES = re.compile(r'(?<=[.!?])\s+(?=[A-Z"])')
 
 
-def one_sentence(response: str, edit: Edit, question: str) -> tuple[str, Edit] | None:
+def one_sentence(
+    response: str, edit: Edit, question: str, vocabulary: Vocabulary = EMBEDDED
+) -> tuple[str, Edit] | None:
     """The sentence of ``response`` that the edit changes, and the edit of it alone.
 
     None where there is but one sentence, where several change, or where the claim is not the same by itself ("It is
@@ -26,7 +29,7 @@ def one_sentence(response: str, edit: Edit, question: str) -> tuple[str, Edit] |
     changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
     if len(changed) != 1:
         return None
-    claims = [{claim.key(): claim for claim in extract_claims(text, question)} for text in changed[0]]
+    claims = [{claim.key(): claim for claim in extract_claims(text, question, vocabulary)} for text in changed[0]]
     old, new = claims[0].get(edit.before.key()), claims[1].get(edit.after.key())
     if old is None or new is None:
         return None

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from vlrm.critiques import parser
+from vlrm.critiques import grammar, parser
 from vlrm.critiques.agreement import agreement, verdicts_by_response
+from vlrm.critiques.filling import Form, fill
 from vlrm.policy.protocol import Request, Sampling, Writer, row_seed
 from vlrm.progress import say
 from vlrm.schema import CRITIQUES, SeenObject
@@ -36,10 +37,10 @@ def sample_critiques(
     ``template``: how the critic is asked and read.
     """
     rows: list[dict[str, Any]] = []
-    requests = []
+    requests, forms = [], []
     for response in responses:
         image = response["image_sha256"]
-        quoted = evidence.get(image, ()) if evidence is not None else None
+        quoted = template.quoted(evidence.get(image, ())) if evidence is not None else None
         messages = template.ask(response["question"], response["text"], quoted)
         for sample in range(samples):
             kind = "with" if evidence is not None else "without"
@@ -50,6 +51,10 @@ def sample_critiques(
                 "template": template.name,
             })  # fmt: skip
             requests.append(Request(Conversation(image, messages), row_seed("critique", seed, identity)))
+            if template.statements is not None and quoted is not None:
+                said = template.statements(response["question"], response["text"])
+                seen = grammar.evidence_lines(quoted)
+                forms.append(Form(requests[-1].conversation, seen, said, requests[-1].seed, []))
     done = 0
 
     def progress(count: int) -> None:
@@ -57,9 +62,9 @@ def sample_critiques(
         done += count
         say(f"critique {done} of {len(requests)}")
 
-    texts = writer.write(requests, sampling, progress)
+    texts = fill(writer, forms, sampling, progress) if forms else writer.write(requests, sampling, progress)
     for row, text in zip(rows, texts, strict=True):
-        cited = len(evidence.get(row["image_sha256"], ())) if evidence is not None else None
+        cited = len(template.quoted(evidence.get(row["image_sha256"], ()))) if evidence is not None else None
         found = template.read(text, cited)
         refused = found if isinstance(found, parser.Refusal) else None
         row |= {

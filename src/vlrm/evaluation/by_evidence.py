@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from vlrm.claims.extract import extract_claims
 from vlrm.claims.table import objects_by_image, verify_responses
+from vlrm.claims.vocabulary import EMBEDDED, Vocabulary
 from vlrm.counterfactuals import CounterfactualSettings, edit_candidates
 from vlrm.evaluation.balance import balanced_choice
 from vlrm.evaluation.exam import ExamSizes, paraphrase_groups
@@ -38,6 +39,7 @@ def exam_by_evidence(
     sizes: ExamSizes,
     split: str,
     seed: int,
+    vocabulary: Vocabulary = EMBEDDED,
 ) -> pa.Table:
     """EXAM of one split: its candidates and their edits, verified and accepted as pairs to train on are.
 
@@ -45,19 +47,20 @@ def exam_by_evidence(
     by its evidence, is one that no round trains on either. No reward model has a veto here. Fewer items than asked
     for are made where the evidence settles no more.
     """
-    claims = verify_responses(candidates, prompts, evidence, reliability)
+    claims = verify_responses(candidates, prompts, evidence, reliability, vocabulary)
     edits, quad_prompts, _ = edit_candidates(
-        candidates, claims, prompts, objects_by_image(evidence), reliability, counterfactuals, seed, {}, _render
+        candidates, claims, prompts, objects_by_image(evidence), reliability, counterfactuals, seed, {}, _render,
+        vocabulary,
     ).tables()  # fmt: skip
     asked = pa.concat_tables([prompts, quad_prompts])
-    edit_claims = verify_responses(edits, asked, evidence, reliability)
+    edit_claims = verify_responses(edits, asked, evidence, reliability, vocabulary)
     offered = offer_pairs(pa.concat_tables([candidates, edits]), pa.concat_tables([claims, edit_claims]), asked)
     unlimited = rule.model_copy(update={"budget": max(1, offered.num_rows)})
     sure = select_pairs(offered, unlimited, tau, seed=seed).kept.to_pylist()
     paths = dict(zip(prompts["image_sha256"].to_pylist(), prompts["image"].to_pylist(), strict=True))
     rng = np.random.default_rng(seed)
     items = [
-        _item(row, source, quad, paths) | {"item_id": f"{split}-{number:05d}", "split": split}
+        _item(row, source, quad, paths, vocabulary) | {"item_id": f"{split}-{number:05d}", "split": split}
         for number, (row, source, quad) in enumerate(_chosen(sure, sizes, rng))
     ]
     return pa.Table.from_pylist(items + paraphrase_groups(items, rng, sizes.groups), EXAM)
@@ -71,7 +74,7 @@ def _chosen(
     sure: Sequence[dict[str, Any]], sizes: ExamSizes, rng: np.random.Generator
 ) -> list[tuple[dict[str, Any], str, str | None]]:
     """(pair, organic or edited, quad id) of every item: candidates, then quads, then single edits of what is left."""
-    organic = [row | {"_of": row["prompt_id"]} for row in sure if row["source"] == "candidates"]
+    organic = [row | {"_of": row["prompt_id"]} for row in sure if row["source"] != "counterfactual"]
     units: defaultdict[str, Unit] = defaultdict(list)
     for row in sure:
         if row["source"] == "counterfactual":
@@ -95,9 +98,11 @@ def _spread(units: Sequence[Unit], wanted: int, rng: np.random.Generator) -> lis
     return [unit for _, _, unit in turns[:wanted]]
 
 
-def _item(row: Mapping[str, Any], source: str, quad: str | None, paths: Mapping[str, str]) -> dict[str, Any]:
+def _item(
+    row: Mapping[str, Any], source: str, quad: str | None, paths: Mapping[str, str], vocabulary: Vocabulary
+) -> dict[str, Any]:
     chosen, rejected = (
-        {claim.key(): claim.kind for claim in extract_claims(row[side], row["question"])}
+        {claim.key(): claim.kind for claim in extract_claims(row[side], row["question"], vocabulary)}
         for side in ("chosen", "rejected")
     )
     differing = [kind for key, kind in (chosen | rejected).items() if (key in chosen) != (key in rejected)]

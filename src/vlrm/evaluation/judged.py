@@ -119,3 +119,14 @@ def truth_counts(prompts: pa.Table, scenes: Mapping[str, Scene], responses: pa.T
             judged = judge(text, questions[row["prompt_id"]], scene.seen())
             rows.append(row | {"false_claims": judged.false_count, "true_claims": judged.true_count})
     return pl.DataFrame(rows, schema=TRUTH)
+
+
+def evidence_counts(responses: pa.Table, claims: pa.Table) -> pl.DataFrame:
+    """As :func:`truth_counts` where no truth is known: claims that the evidence contradicts, and that it supports."""
+    verdicts = pl.DataFrame(claims.select(["response_id", "verdict"])).group_by("response_id").agg(
+        (pl.col("verdict") == "contradicted").sum().cast(pl.Int64).alias("false_claims"),
+        (pl.col("verdict") == "supported").sum().cast(pl.Int64).alias("true_claims"),
+    )  # fmt: skip
+    said = pl.DataFrame(responses.select(["response_id", "prompt_id", "image_sha256", "sample"]))
+    joined = said.join(verdicts, on="response_id", how="left", maintain_order="left")
+    return joined.with_columns(pl.col("false_claims", "true_claims").fill_null(0)).select(list(TRUTH))

@@ -20,18 +20,22 @@ class _Shape:
     newest: int | None = None
     answers: bool = False
     answered: bool = False
+    asking: bool = False
 
 
 _shape = _Shape()
 
 
-def configure(rounds: int, newest: int | None = None, answers: bool = False, answered: bool = False) -> None:
+def configure(
+    rounds: int, newest: int | None = None, answers: bool = False, answered: bool = False, asking: bool = False
+) -> None:
     """Set how many rounds ``iterate`` has, and which finished round is the newest; the context calls this.
 
     ``answers``: the user brought answers (``responses=``), which ``expert_annotation`` then verifies. ``answered``:
-    that has been done before, so that ``explain`` finds them.
+    that has been done before, so that ``explain`` finds them. ``asking``: questions are asked about a user's images.
     """
     _shape.rounds, _shape.newest, _shape.answers, _shape.answered = rounds, newest, answers, answered
+    _shape.asking = asking
 
 
 def registered() -> dict[str, Pipeline]:
@@ -41,7 +45,7 @@ def registered() -> dict[str, Pipeline]:
     Each is made, and what its nodes need imported, when it is first looked at.
     """
     shape = replace(_shape)
-    loop = _deferred("iterate", shape.rounds)
+    loop = _deferred("iterate", shape.rounds, shape.asking)
     number = min(shape.newest or 1, shape.rounds)
     alone: dict[str, Pipeline] = {
         stage: DeferredPipeline(partial(_stage, loop, f"round_{number:02d}.{stage}")) for stage in STAGES
@@ -49,7 +53,7 @@ def registered() -> dict[str, Pipeline]:
     if shape.answers:
         alone["expert_annotation"] = _deferred("answers")
     others = {
-        "ablate": _deferred("ablate", shape.rounds),
+        "ablate": _deferred("ablate", shape.rounds, shape.asking),
         "best_of_n": _deferred("best_of_n", shape.answers),
         "benchmark": _deferred("benchmark"),
         "compare": _deferred("compare"),

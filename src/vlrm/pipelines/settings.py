@@ -13,6 +13,7 @@ from vlrm.devices import DEVICE, PrecisionOrAuto
 from vlrm.policy.candidates import Distinct
 from vlrm.policy.endpoint_settings import Endpoint
 from vlrm.policy.protocol import Sampling
+from vlrm.policy.sources import Sources
 
 
 class World(BaseModel):
@@ -56,6 +57,10 @@ class Policy(BaseModel):
     candidates: int = Field(4, ge=2)
     sampling: Sampling = Sampling()
     distinct: Distinct = Distinct()
+    sources: Sources | None = Field(None, exclude_if=lambda sources: sources is None)
+    """What candidates are written about; null: each about its image."""
+    openings: dict[str, str] = Field({}, exclude_if=lambda openings: not openings)
+    """Question -> what its candidates begin with, for a base model that rambles when it is left to begin by itself."""
     # Left out of a round's key while there is none: rounds from before it stay what they are.
     endpoint: Endpoint | None = Field(None, exclude_if=lambda endpoint: endpoint is None)
     dtype: PrecisionOrAuto = Field("float32", exclude_if=lambda dtype: dtype == "float32")

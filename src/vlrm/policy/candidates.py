@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,8 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from vlrm import chat
 from vlrm.policy.duplicates import Pairs, jaccard, word_pairs
 from vlrm.policy.protocol import Request, Sampling, Writer, row_seed
+from vlrm.policy.sources import SAMPLED, Sources, opposites, shown
 from vlrm.progress import say
 from vlrm.schema import RESPONSES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 class Distinct(BaseModel):
@@ -34,8 +39,13 @@ def sample_candidates(
     sampling: Sampling,
     seed: int,
     distinct: Distinct | None = None,
+    sources: Sources | None = None,
+    openings: Mapping[str, str] | None = None,
 ) -> pa.Table:
     """RESPONSES with source ``sampled``, in the prompts' order: ``number`` per prompt.
+
+    With ``sources`` some are written about a part of the image's evidence or about another image, and their source
+    says so (:mod:`vlrm.policy.sources`). ``openings``: question -> what its candidates begin with.
 
     With ``distinct``, near duplicates of an earlier candidate are drawn again, and what stays one is left out: a prompt
     may then have fewer rows. Without it every draw counts, as best-of-N needs.
@@ -43,29 +53,51 @@ def sample_candidates(
     rows = [
         {
             "response_id": f"{prompt['prompt_id']}-c{sample}", "prompt_id": prompt["prompt_id"],
-            "image_sha256": prompt["image_sha256"], "source": "sampled", "parent_id": None,
+            "image_sha256": prompt["image_sha256"], "source": sources.source(sample) if sources else SAMPLED,
+            "parent_id": None,
             "edit_kind": None, "quad_id": None, "sample": sample,
         }
         for prompt in prompts.to_pylist()
         for sample in range(number)
     ]  # fmt: skip
     asked = dict(zip(prompts["prompt_id"].to_pylist(), prompts["question"].to_pylist(), strict=True))
-    _draw(writer, rows, asked, sampling, seed)
+    known = _Known(
+        asked,
+        sorted(set(prompts["image_sha256"].to_pylist())),
+        {prompt_id: (openings or {}).get(question, "") for prompt_id, question in asked.items()},
+    )
+    _draw(writer, rows, known, sampling, seed)
     if distinct is not None:
         kept: dict[str, list[Pairs]] = {}
         repeated = _repeated(rows, kept, distinct.similarity)
         first = len(repeated)
         for attempt in range(1, distinct.redraws + 1 if sampling.temperature > 0 else 1):
-            _draw(writer, repeated, asked, sampling, seed, attempt)
+            _draw(writer, repeated, known, sampling, seed, attempt)
             repeated = _repeated(repeated, kept, distinct.similarity)
         dropped = {row["response_id"] for row in repeated}
         rows = [row for row in rows if row["response_id"] not in dropped]
         say(f"{len(rows)} candidates; {first} repeated another, {len(dropped)} of them again when redrawn: dropped")
+    if sources is not None and sources.opposite:
+        rows = _in_order([*rows, *opposites(rows, asked)], prompts)
     return pa.Table.from_pylist(rows, RESPONSES)
 
 
+def _in_order(rows: list[dict[str, Any]], prompts: pa.Table) -> list[dict[str, Any]]:
+    place = {prompt: number for number, prompt in enumerate(prompts["prompt_id"].to_pylist())}
+    return sorted(rows, key=lambda row: (place[row["prompt_id"]], row["sample"]))
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Of prompts: the question by id, all images, and what an answer begins with by id."""
+
+    asked: Mapping[str, str]
+    images: Sequence[str]
+    openings: Mapping[str, str]
+
+
 def _draw(
-    writer: Writer, rows: list[dict[str, Any]], asked: dict[str, str], sampling: Sampling, seed: int, attempt: int = 0
+    writer: Writer, rows: list[dict[str, Any]], known: _Known, sampling: Sampling, seed: int, attempt: int = 0
 ) -> None:
     """Give each row a text; a sample's first draw is the same with redraws and without."""
     from vlrm.vlm import Conversation
@@ -73,8 +105,9 @@ def _draw(
     again = (attempt,) if attempt else ()
     requests = [
         Request(
-            Conversation(row["image_sha256"], chat.ask(asked[row["prompt_id"]])),
+            Conversation(shown(row, known.images, seed), chat.ask(known.asked[row["prompt_id"]])),
             row_seed("candidate", seed, row["prompt_id"], row["sample"], *again),
+            known.openings.get(row["prompt_id"], ""),
         )
         for row in rows
     ]
@@ -85,8 +118,8 @@ def _draw(
         done += count
         say(f"candidate {done} of {len(requests)}" + (" drawn again" if attempt else ""))
 
-    for row, text in zip(rows, writer.write(requests, sampling, progress), strict=True):
-        row["text"] = text
+    for row, request, text in zip(rows, requests, writer.write(requests, sampling, progress), strict=True):
+        row["text"] = f"{request.opening} {text}".strip() if request.opening else text
 
 
 def _repeated(rows: list[dict[str, Any]], kept: dict[str, list[Pairs]], similarity: float) -> list[dict[str, Any]]:

@@ -50,6 +50,11 @@ class EndpointWriter:
             UserError: the endpoint failed a request for good, or needs a key that is not there. What it has answered
                 is kept, and not asked again.
         """
+        if any(request.opening for request in requests):
+            raise UserError(
+                "an endpoint cannot go on from a text that is begun for it, as this template of critiques asks: set "
+                "critiques.template to auto"
+            )
         if not requests:
             return []
         answers = AnswerLog(self.folder, self.endpoint, sampling)

@@ -41,12 +41,12 @@ def generate(
 
 def _distinct(vlm: Vlm, requests: Sequence[Request]) -> tuple[list[tuple[str | None, list[int]]], list[int]]:
     """The distinct conversations as (image, token ids), and which of them each request continues."""
-    keys = [(r.conversation.image, repr(r.conversation.messages)) for r in requests]
+    keys = [(r.conversation.image, repr(r.conversation.messages), r.opening) for r in requests]
     first = dict(zip(keys, requests, strict=True))
     number = {key: i for i, key in enumerate(first)}
-    texts = [vlm.text(r.conversation.messages, reply=True) for r in first.values()]
-    ids = vlm.token_ids(texts, [image for image, _ in first]) if first else []
-    return [(image, row) for (image, _), row in zip(first, ids, strict=True)], [number[key] for key in keys]
+    texts = [vlm.text(r.conversation.messages, reply=True) + vlm.data(r.opening) for r in first.values()]
+    ids = vlm.token_ids(texts, [image for image, _, _ in first]) if first else []
+    return [(image, row) for (image, _, _), row in zip(first, ids, strict=True)], [number[key] for key in keys]
 
 
 class LocalWriter:

@@ -32,10 +32,14 @@ class Sampling(BaseModel):
 
 @dataclass(frozen=True)
 class Request:
-    """One text to be written: a conversation whose next turn is the assistant's, and the seed of its sample."""
+    """One text to be written: a conversation whose next turn is the assistant's, and the seed of its sample.
+
+    ``opening``: what that turn begins with; the text goes on after it.
+    """
 
     conversation: Conversation
     seed: int
+    opening: str = ""
 
 
 def row_seed(*parts: object) -> int:

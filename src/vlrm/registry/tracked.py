@@ -158,7 +158,8 @@ def _pairs(waterfall: pa.Table) -> dict[str, float]:
 
 def _experts(report: Mapping[str, Any]) -> dict[str, float]:
     """Precision and recall of objects and of each attribute; the labels one by one stand in the round's folder."""
-    parts = {"objects": report["objects"], **report["attributes"]}
+    # Measured on photos there are only objects, all labels together.
+    parts = {"objects": report["all"]} if "all" in report else {"objects": report["objects"], **report["attributes"]}
     return {
         f"expert reliability/{part} {figure}": float(rates[figure])
         for part, rates in parts.items()

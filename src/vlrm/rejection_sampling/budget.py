@@ -31,9 +31,9 @@ def spend(accepted: Sequence[dict[str, Any]], rule: Rule, rng: np.random.Generat
         if row["quad_id"] is not None:
             quads[row["quad_id"]].append(row)
         elif row["twin_id"] is None:
-            singles[row["source"]].append([row])
+            singles[_edited(row)].append([row])
         elif row["twin_id"] > row["pair_id"]:
-            singles[row["source"]].append([row, by_id[row["twin_id"]]])
+            singles[_edited(row)].append([row, by_id[row["twin_id"]]])
     whole = [unit for _, unit in sorted(quads.items()) if len(unit) == 2]
     singles["counterfactual"] += [unit for _, unit in sorted(quads.items()) if len(unit) == 1]
     room = min(rule.budget, len(accepted))
@@ -54,6 +54,11 @@ def spend(accepted: Sequence[dict[str, Any]], rule: Rule, rng: np.random.Generat
         for unit in _draw(fresh, min(pairs, room - len(ids)), rule, rng, mix):
             ids.update(row["pair_id"] for row in unit)
     return ids
+
+
+def _edited(row: dict[str, Any]) -> str:
+    """Pairs of two answers that nobody edited count as candidates, whatever they were written about."""
+    return "counterfactual" if row["source"] == "counterfactual" else "candidates"
 
 
 def _hard_pairs(unit: Unit, rule: Rule) -> int:

@@ -23,7 +23,7 @@ def match_lengths(rows: list[dict[str, Any]], rule: Rule) -> None:
     longer: list[tuple[float, str, dict[str, Any]]] = []
     shorter: list[tuple[float, str, dict[str, Any]]] = []
     for row in rows:
-        if row["refused"] == "length" and row["source"] == "candidates":
+        if row["refused"] == "length" and row["source"] != "counterfactual":
             ratio = math.log(row["length_ratio"])
             if abs(ratio) <= widest:
                 (longer if ratio > 0 else shorter).append((abs(ratio), row["pair_id"], row))

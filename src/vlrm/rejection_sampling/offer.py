@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from vlrm.policy.sources import SAMPLED, WRITTEN
 from vlrm.rejection_sampling.distributions import compare, expert_margin
 from vlrm.schema import PAIRS, Claim, claim_from_json
 
@@ -21,6 +22,7 @@ OFFERED = PAIRS.append(pa.field("chosen_lowest", pa.float64())).append(pa.field(
 """PAIRS and what the rule needs beside it: the least probable claim of the chosen side, and the least probable claim
 that only the rejected side makes (1 where there is none)."""
 SEVEREST = 2.0
+CANDIDATES = "candidates"
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def _couples(responses: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], 
     sampled: defaultdict[tuple[str, str], dict[str, dict[str, Any]]] = defaultdict(dict)
     quads: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in sorted(responses, key=lambda r: r["response_id"]):
-        if row["source"] == "sampled":
+        if row["source"] in WRITTEN:
             # The first of equal texts stands for all of them.
             sampled[row["prompt_id"], row["image_sha256"]].setdefault(" ".join(row["text"].split()), row)
         elif row["source"] == "quad":
@@ -68,10 +70,16 @@ def _couples(responses: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], 
             yield by_id[row["parent_id"]], row, "counterfactual"
     for texts in sampled.values():
         for first, second in combinations(texts.values(), 2):
-            yield first, second, "candidates"
+            yield first, second, _source(first, second)
     for sides in quads.values():
         if len(sides) == 2 and sides[0]["text"] != sides[1]["text"]:
             yield sides[0], sides[1], "counterfactual"
+
+
+def _source(first: dict[str, Any], second: dict[str, Any]) -> str:
+    """``candidates``, or what the side that was not written about the image was written about."""
+    others = [side["source"] for side in (first, second) if side["source"] != SAMPLED]
+    return max(others, key=WRITTEN.index) if others else CANDIDATES
 
 
 def _judged(row: dict[str, Any]) -> _Judged:

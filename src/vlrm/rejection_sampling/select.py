@@ -35,6 +35,7 @@ TESTS = (
 )
 """In the order in which they are made: a pair counts for the first it fails."""
 SOURCES = ("candidates", "counterfactual")
+"""Of every waterfall; those of :mod:`vlrm.policy.sources` stand in it where there are any."""
 SIMILAR = 0.8
 _WORD = re.compile(r"\w+")
 Texts = tuple[str, str, str]
@@ -95,8 +96,8 @@ def select_pairs(
 def waterfall(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     """For each source: what was offered, what each test refused and left, and what was kept."""
     counts: dict[str, defaultdict[str | None, int]] = {source: defaultdict(int) for source in SOURCES}
-    for row in rows:
-        counts[row["source"]][row["refused"]] += 1
+    for row in sorted(rows, key=lambda row: str(row["source"])):
+        counts.setdefault(row["source"], defaultdict(int))[row["refused"]] += 1
     lines = []
     for source, refused in counts.items():
         left = sum(refused.values())

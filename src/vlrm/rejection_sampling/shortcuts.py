@@ -54,7 +54,7 @@ def find_shortcuts(kept: pa.Table, seed: int = 0, draws: int = DRAWS) -> Shortcu
         text_only=text,
         shorter=shorter,
         quad_share=_share(frame["quad_id"].is_not_null()),
-        candidates_share=_share(frame["source"] == "candidates"),
+        candidates_share=_share(frame["source"] != "counterfactual"),
         wrong_before_share=_share(known < 0) if len(known) else None,
         effective_pairs=float(weight.sum() ** 2 / np.square(weight).sum()) if len(frame) else 0.0,
         kinds={str(kind): int(number) for kind, number in frame.group_by("kind").len().sort("kind").iter_rows()},

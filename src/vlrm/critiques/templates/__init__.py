@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from vlrm.critiques.templates.embedded import EMBEDDED_1
 from vlrm.critiques.templates.instruct import INSTRUCT_1
+from vlrm.critiques.templates.small import SMALL_1
 from vlrm.errors import UserError
 
 if TYPE_CHECKING:
     from vlrm.critiques.templates.template import Template
 
 AUTO = "auto"
-TEMPLATES: dict[str, Template] = {template.name: template for template in (EMBEDDED_1, INSTRUCT_1)}
+TEMPLATES: dict[str, Template] = {template.name: template for template in (EMBEDDED_1, INSTRUCT_1, SMALL_1)}
 _EMBEDDED_TOWER = "vlrm_scene_tower"
 
 

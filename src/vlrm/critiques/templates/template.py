@@ -14,15 +14,28 @@ if TYPE_CHECKING:
     from vlrm.schema import SeenObject
 
     Ask = Callable[[str, str, Sequence[SeenObject] | None], Messages]
+    Quoted = Callable[[Sequence[SeenObject]], Sequence[SeenObject]]
+    Statements = Callable[[str, str], tuple[str, ...]]
+
+
+def everything(objects: Sequence[SeenObject]) -> Sequence[SeenObject]:
+    return objects
 
 
 @dataclass(frozen=True)
 class Template:
-    """``ask(question, response, evidence)``: one image's conversation; evidence None asks for a critique without."""
+    """``ask(question, response, evidence)``: one image's conversation; evidence None asks for a critique without.
+
+    ``quoted``: which of the objects found (the surest first) are quoted, the first of them. ``statements(question,
+    response)``: given where a critique with evidence is a form that the critic fills in
+    (:mod:`vlrm.critiques.filling`): what it has to check.
+    """
 
     name: str
     ask: Ask
     form: parser.Form
+    quoted: Quoted = everything
+    statements: Statements | None = None
 
     def read(self, text: str, evidence_count: int | None = None) -> parser.Critique | parser.Refusal:
         """Parse what the critic wrote; ``evidence_count`` as in :func:`vlrm.critiques.parser.parse`."""

@@ -16,6 +16,7 @@ from vlrm.ablation.labels import LABELS, claims_by_truth, label_rounds, label_ro
 from vlrm.ablation.page import render_ablations
 from vlrm.ablation.probe import fit_probe, hidden_states
 from vlrm.ablation.selection import at_random, by_rule, margins_of, self_labelled, without_quads
+from vlrm.answers.words import words_known
 from vlrm.claims.reliability import Reliability
 from vlrm.claims.table import verify_responses
 from vlrm.critiques.sampling import sample_critiques
@@ -240,7 +241,8 @@ def probe(exam: pa.Table, round_zero: Path, policy: Policy, data: str, *pairs: p
 def judge_by_experts(exam: pa.Table, evidence: pa.Table, reliability: dict[str, Any]) -> pa.Table:
     """SCORES of groundedness, the experts looking at the exam's own images."""
     responses, prompts = exam_responses(exam)
-    claims = verify_responses(responses, prompts, evidence, Reliability.from_json(reliability))
+    known = Reliability.from_json(reliability)
+    claims = verify_responses(responses, prompts, evidence, known, words_known(reliability))
     return expert_scores(exam, claims)
 
 

@@ -38,10 +38,10 @@ TRAINING = ["params:policy", "params:reward", "params:seed", "params:data"]
 SITTING = ["params:policy", "params:critiques", "params:seed", "params:data"]
 
 
-def create_pipeline(rounds: int) -> Pipeline:
+def create_pipeline(rounds: int, asking: bool = False) -> Pipeline:
     numbers = list(range(1, rounds + 1))
     nodes = [*_selections(numbers), *_self_labelled(rounds), *_trainings(numbers), *_judges(rounds), *_ending(rounds)]
-    return loop(rounds) + Pipeline(nodes)
+    return loop(rounds, asking) + Pipeline(nodes)
 
 
 def _of(arm: str, number: int, what: str) -> str:

@@ -22,7 +22,7 @@ from vlrm.experts.base import Expert
 from vlrm.experts.coco import read_truth
 from vlrm.experts.config import ExpertConfig, build_experts
 from vlrm.experts.label_table import label_table
-from vlrm.experts.measured import Measured, detectors, labels_of, needs_measuring, read_measured, shipped
+from vlrm.experts.measured import Measured, detectors, labels_of
 from vlrm.images import open_image, relative_path, store
 from vlrm.pipelines.settings import Verdicts, World, image_store
 from vlrm.progress import track
@@ -32,7 +32,6 @@ from vlrm.viewing.explanation import explanation_page
 
 log = logging.getLogger(__name__)
 SEED = 9_001
-EMBEDDED_DETECTOR = "detector"
 
 
 class Parts:
@@ -75,16 +74,9 @@ def find_reliability(
 
     ``answers`` is not used: nothing is measured before the user's files are known to be good.
     """
-    from vlrm.pipelines.groundwork.nodes import calibrate_experts
+    from vlrm.pipelines.groundwork.nodes import know_experts
 
-    built = build_experts(experts)
-    if reliability is not None:
-        return read_measured(Path(str(reliability)).expanduser(), built).verification
-    if (known := shipped(built)) is not None:
-        return known.verification
-    if list(detectors(built)) == [EMBEDDED_DETECTOR]:
-        return calibrate_experts(world, experts, data)[0]
-    raise needs_measuring(built)
+    return know_experts(world, experts, reliability, data)[0]
 
 
 def verify(answers: pa.Table, evidence: Path, reliability: dict[str, Any], experts: list[ExpertConfig]) -> Parts:

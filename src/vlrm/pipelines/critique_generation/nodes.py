@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from vlrm.answers.words import words_known
 from vlrm.claims.reliability import Reliability
 from vlrm.claims.table import objects_by_image, verify_responses
 from vlrm.counterfactuals import CounterfactualSettings, edit_candidates
@@ -25,12 +26,14 @@ from vlrm.prompts import scenes_by_image, store_scene
 def sample(prompts: pa.Table, policy: Policy, seed: int, data: str) -> pa.Table:
     """K candidates per prompt from the frozen base policy, fewer where it repeats itself."""
     writer = open_writer(policy, data)
-    return sample_candidates(writer, prompts, policy.candidates, policy.sampling, seed, policy.distinct)
+    return sample_candidates(
+        writer, prompts, policy.candidates, policy.sampling, seed, policy.distinct, policy.sources, policy.openings
+    )
 
 
 def verify(responses: pa.Table, prompts: pa.Table, evidence: pa.Table, reliability: dict[str, Any]) -> pa.Table:
     """Claims of every response and their verdicts."""
-    return verify_responses(responses, prompts, evidence, Reliability.from_json(reliability))
+    return verify_responses(responses, prompts, evidence, Reliability.from_json(reliability), words_known(reliability))
 
 
 def edit(
@@ -48,7 +51,7 @@ def edit(
     edits = edit_candidates(
         candidates, claims, prompts, objects_by_image(evidence), Reliability.from_json(reliability), settings,
         row_seed("edit", seed, *prompts["prompt_id"].to_pylist()[:1]), scenes_by_image(scenes),
-        partial(store_scene, root=image_store(data)),
+        partial(store_scene, root=image_store(data)), words_known(reliability),
     )  # fmt: skip
     return edits.tables()
 

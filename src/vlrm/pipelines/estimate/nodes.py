@@ -37,13 +37,14 @@ def estimate_run(
     best_of: BestOf,
     images: str | None,
     prompts: str | None,
+    reliability: str | None,
     workers: int,
 ) -> Estimate:
     """What ``iterate`` would take with the same parameters (:class:`vlrm.estimate.extrapolate.Estimate`)."""
     folder, rows = _own(images, prompts)
     sizes = _sizes(rounds, world, policy, critiques, rule, critic, reward, gate_exam, report_exam, best_of, rows)
     sizes = replace(sizes, workers=workers)
-    loop = Loop(world, experts, policy, counterfactuals, critiques, rule, critic, reward)
+    loop = Loop(world, experts, policy, counterfactuals, critiques, rule, critic, reward, reliability)
     with tempfile.TemporaryDirectory(prefix="vlrm-estimate-") as scratch:
         measured = Sampler(loop, Path(scratch)).measure(_some(rows), folder)
     return extrapolate(sizes, measured, _prices(policy))

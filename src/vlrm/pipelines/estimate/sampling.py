@@ -21,7 +21,7 @@ from vlrm.estimate.tried import as_kept, quoted_talks, sides, tokens_read, token
 from vlrm.experts.config import ExpertConfig, build_experts
 from vlrm.pipelines.critique_generation.nodes import criticise, edit, sample, verify, verify_edits
 from vlrm.pipelines.expert_annotation.nodes import annotate
-from vlrm.pipelines.groundwork.nodes import calibrate_experts, default_rule
+from vlrm.pipelines.groundwork.nodes import default_rule, know_experts
 from vlrm.pipelines.opening import open_vlm
 from vlrm.pipelines.rejection_sampling.nodes import choose_critiques, offer, select
 from vlrm.pipelines.rm_training.nodes import SavedCritic, criticise_on_policy, learn_to_criticise, learn_to_reward
@@ -57,6 +57,7 @@ class Loop:
     rule: Rule
     critic: CriticTraining
     reward: RewardTraining
+    reliability: str | None = None
 
 
 class Sampler:
@@ -114,7 +115,7 @@ class Sampler:
             world = self.loop.world.model_copy(update={"calibration_scenes": scenes})
             before = self._image_bytes()
             with timed() as laps[scenes]:
-                self.reliability, _ = calibrate_experts(world, self.loop.experts, self.data)
+                self.reliability, _ = know_experts(world, self.loop.experts, self.loop.reliability, self.data)
         many, few = laps[CALIBRATION], laps[FEW]
         added = Lap()
         added.seconds, added.cpu = max(0.0, many.seconds - few.seconds), max(0.0, many.cpu - few.cpu)

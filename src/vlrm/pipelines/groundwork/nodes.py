@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from vlrm.answers.words import with_labels, words_known
 from vlrm.claims.calibration import calibration_examples
 from vlrm.claims.extract import extract_claims
 from vlrm.claims.reliability import Reliability
@@ -22,6 +23,7 @@ from vlrm.evaluation.outcomes import frame_of
 from vlrm.experts.annotate import annotate_table
 from vlrm.experts.calibration import reliability_report
 from vlrm.experts.config import ExpertConfig, build_experts
+from vlrm.experts.measured import detectors, needs_measuring, read_measured, shipped
 from vlrm.pipelines.opening import open_vlm
 from vlrm.pipelines.rm_training.nodes import SavedCritic
 from vlrm.pipelines.settings import Policy, World, image_store
@@ -36,6 +38,29 @@ from vlrm.schema import EXAM, SCENES, seen_objects
 
 CALIBRATION_SEED = 9_001
 """The scenes that calibrate the embedded experts are the same for every seed: they belong to the weights."""
+
+
+EMBEDDED_DETECTOR = "detector"
+
+
+def know_experts(
+    world: World, experts: list[ExpertConfig], reliability: str | None, data: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What verdicts come from, and a table of what the experts get right.
+
+    A user's own measurement (the file ``reliability``), what is shipped with the detector, or, of the embedded world's
+    detector, a measurement on scenes.
+
+    Raises:
+        UserError: nothing is known of the experts, or the file is about others.
+    """
+    built = build_experts(experts)
+    known = shipped(built) if reliability is None else read_measured(Path(str(reliability)).expanduser(), built)
+    if known is not None:
+        return with_labels(known.verification, built), known.table
+    if list(detectors(built)) == [EMBEDDED_DETECTOR]:
+        return calibrate_experts(world, experts, data)
+    raise needs_measuring(built)
 
 
 def calibrate_experts(world: World, experts: list[ExpertConfig], data: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -136,7 +161,8 @@ def note_experts(exam: pa.Table, evidence: pa.Table, reliability: dict[str, Any]
     if judged_by_evidence(frame_of(exam)):
         return exam
     responses, prompts = exam_responses(exam)
-    return with_experts(exam, verify_responses(responses, prompts, evidence, Reliability.from_json(reliability)))
+    known = Reliability.from_json(reliability)
+    return with_experts(exam, verify_responses(responses, prompts, evidence, known, words_known(reliability)))
 
 
 def choose_readout(exam: pa.Table, policy: Policy, data: str) -> tuple[RewardModel, dict[str, float], SavedCritic]:

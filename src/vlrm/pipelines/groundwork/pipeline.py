@@ -9,29 +9,31 @@ from vlrm.pipelines.critique_generation.nodes import edit, sample, verify, verif
 from vlrm.pipelines.expert_annotation.nodes import annotate, draw_split
 from vlrm.pipelines.expert_annotation.pipeline import SOURCE
 from vlrm.pipelines.groundwork.nodes import (
-    calibrate_experts,
     calibrate_rule,
     choose_readout,
+    know_experts,
     note_experts,
     set_exam,
 )
-from vlrm.pipelines.groundwork.user_nodes import bring, look_at_images, settle_by_evidence
+from vlrm.pipelines.groundwork.user_nodes import bring, bring_and_ask, look_at_images, settle_by_evidence
 from vlrm.pipelines.rejection_sampling.nodes import offer
 
 SAMPLING = ["params:policy", "params:seed", "params:data"]
 
 
-def create_pipeline() -> Pipeline:
-    nodes = [*_files(), *_experts(), *_rule(), *_exam()]
+def create_pipeline(asking: bool = False) -> Pipeline:
+    """``asking``: questions are asked about a user's images (``params:questions``)."""
+    nodes = [*_files(asking), *_experts(), *_rule(), *_exam()]
     return Pipeline(nodes, namespace="groundwork", prefix_datasets_with_namespace=False)
 
 
-def _files() -> list[Node]:
+def _files(asking: bool) -> list[Node]:
     """A user's own images and questions, brought in once and dealt out to gate, report and rounds."""
     return [
         node(
-            bring,
-            ["params:images", "params:prompts", "params:rounds", "params:data"],
+            bring_and_ask if asking else bring,
+            ["params:images", "params:prompts", "params:rounds", "params:data",
+             *(["params:questions", "params:experts"] if asking else [])],
             ["brought", "quarantine"],
             name="bring_files",
         ),
@@ -41,14 +43,14 @@ def _files() -> list[Node]:
             "summary_own_images",
             name="look_at_images",
         ),
-    ]
+    ]  # fmt: skip
 
 
 def _experts() -> list[Node]:
     return [
         node(
-            calibrate_experts,
-            ["params:world", "params:experts", "params:data"],
+            know_experts,
+            ["params:world", "params:experts", "params:reliability", "params:data"],
             ["reliability", "summary_experts"],
             name="calibrate_experts",
         )

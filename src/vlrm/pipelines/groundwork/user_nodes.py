@@ -9,8 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from vlrm.answers.words import words_known
+from vlrm.asking import Questions, ask_about
 from vlrm.claims.reliability import Reliability
-from vlrm.claims.table import evidence_by_image
+from vlrm.claims.table import evidence_by_image, objects_by_image
 from vlrm.counterfactuals import CounterfactualSettings
 from vlrm.errors import UserError
 from vlrm.evaluation.by_evidence import exam_by_evidence
@@ -52,6 +54,17 @@ def bring(images: str | None, prompts: str | None, rounds: int, data: str) -> tu
                     quarantine.num_rows, len(rows), first["source"], first["row"], first["reason"])  # fmt: skip
     dealt = deal(good["image_sha256"].to_pylist(), rounds)
     return good.append_column("split", pa.array([dealt[sha] for sha in good["image_sha256"].to_pylist()])), quarantine
+
+
+def bring_and_ask(
+    images: str | None, prompts: str | None, rounds: int, data: str, questions: Questions, experts: list[ExpertConfig]
+) -> tuple[pa.Table, pa.Table]:
+    """As :func:`bring`; where no questions were brought, ours about what the experts see (:mod:`vlrm.asking`)."""
+    brought, quarantine = bring(images, prompts, rounds, data)
+    if prompts is not None:
+        return brought, quarantine
+    seen = objects_by_image(annotate(brought, experts, data))
+    return pa.Table.from_pylist(ask_about(brought.to_pylist(), seen, questions), BROUGHT), quarantine
 
 
 def look_at_images(
@@ -109,7 +122,7 @@ def settle_by_evidence(
     ):
         found = exam_by_evidence(
             prompts, candidates, annotate(prompts, experts, data), Reliability.from_json(reliability), counterfactuals,
-            rule, float(tau["tau"]), sizes, split, row_seed("exam", seed, split),
+            rule, float(tau["tau"]), sizes, split, row_seed("exam", seed, split), words_known(reliability),
         )  # fmt: skip
         if not found.num_rows:
             raise UserError(

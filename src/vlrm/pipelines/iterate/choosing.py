@@ -7,9 +7,13 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from vlrm.evaluation.best_of_n import best_of_n
-from vlrm.evaluation.judged import truth_counts
+from vlrm.evaluation.judged import evidence_counts, truth_counts
+from vlrm.experts.config import ExpertConfig
+from vlrm.pipelines.critique_generation.nodes import verify
+from vlrm.pipelines.expert_annotation.nodes import annotate
 from vlrm.pipelines.opening import open_vlm
 from vlrm.pipelines.settings import BestOf, Policy
 from vlrm.pipelines.writers import open_writer
@@ -26,23 +30,43 @@ def choose_best(
     return {"points": [] if counted is None else [point.model_dump() for point in best_of_n(counted)]}
 
 
+def choose_best_by_evidence(
+    prompts: pa.Table, reward_model: Path, reliability: dict[str, Any], experts: list[ExpertConfig], policy: Policy,
+    settings: BestOf, seed: int, data: str,
+) -> dict[str, Any]:  # fmt: skip
+    """The curve over N on report prompts that ask for a description, claims counted as the evidence judges them."""
+    asked = prompts.filter(pc.equal(prompts["kind"], "description")).slice(0, settings.prompts)
+    if asked.num_rows == 0:
+        return {"points": []}
+    said, rewards = _scored(asked, reward_model, policy, settings, seed, data)
+    claims = verify(said, asked, annotate(asked, experts, data), reliability)
+    counted = evidence_counts(said, claims).join(rewards, on="response_id")
+    return {"points": [point.model_dump() for point in best_of_n(counted)]}
+
+
 def judged_candidates(
     prompts: pa.Table, scenes: pa.Table, reward_model: Path, policy: Policy, settings: BestOf, seed: int, data: str
 ) -> pl.DataFrame | None:
     """Candidates of the report prompts with plain rewards and counts of false and true claims; None without truth."""
-    from vlrm.reward.model import RewardModel, Row
-    from vlrm.reward.scoring import score
 
     known = scenes_by_image(scenes)
     asked = prompts.filter([sha in known for sha in prompts["image_sha256"].to_pylist()]).slice(0, settings.prompts)
     if asked.num_rows == 0:
         return None
+    said, scored = _scored(asked, reward_model, policy, settings, seed, data)
+    return truth_counts(asked, known, said).join(scored, on="response_id")
+
+
+def _scored(
+    asked: pa.Table, reward_model: Path, policy: Policy, settings: BestOf, seed: int, data: str
+) -> tuple[pa.Table, pl.DataFrame]:
+    """N candidates of each prompt, and the plain reward of each by its id."""
     vlm = open_vlm(policy, data)
     # Every draw counts: N answers are what N draws give, repetitions included.
-    said = sample_candidates(open_writer(policy, data, vlm), asked, settings.candidates, policy.sampling, seed)
+    writer = open_writer(policy, data, vlm)
+    said = sample_candidates(writer, asked, settings.candidates, policy.sampling, seed, openings=policy.openings)
     questions = dict(zip(asked["prompt_id"].to_pylist(), asked["question"].to_pylist(), strict=True))
     rows = [Row(r["image_sha256"], questions[r["prompt_id"]], r["text"]) for r in said.to_pylist()]
     rewards = score(RewardModel.load(reward_model, vlm), rows)
     say(f"{len(rows)} candidates scored")
-    scored = pl.DataFrame({"response_id": said["response_id"].to_pylist(), "reward": rewards})
-    return truth_counts(asked, known, said).join(scored, on="response_id")
+    return said, pl.DataFrame({"response_id": said["response_id"].to_pylist(), "reward": rewards})

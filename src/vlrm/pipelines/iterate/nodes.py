@@ -93,6 +93,7 @@ def promote(
 
 
 SIDES = ("chosen", "rejected")
+BEST_BY_EVIDENCE = "Best of N: a claim counts as false where the evidence contradicts it, as true where it supports it."
 
 
 def _example(row: Mapping[str, Any], root: Path) -> dict[str, str]:
@@ -148,6 +149,7 @@ def report(
         notes=[
             f"{'Promoted' if promotion['promote'] else 'Not promoted'}: {'; '.join(promotion['reasons'])}.",
             *(own_images_notes(own) if by_evidence else ()),
+            *([BEST_BY_EVIDENCE] if by_evidence and best["points"] else ()),
             *kept_pairs_notes(shortcuts, rates),
         ],
     )

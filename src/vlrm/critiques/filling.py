@@ -1,0 +1,74 @@
+"""Critiques of a model too small to keep to a form: we write the form, it fills in yes or no for each statement.
+
+The observation is the evidence quoted to the critic, the statements are those of the answer, and the verdict follows
+from the checks. What the model decides is each check, sampled from its own distribution over the next token after
+``statement:``. Any other word than yes or no ends the critique there, which then counts as one that does not parse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vlrm.critiques.parser import RIGHT, WRONG
+from vlrm.policy.protocol import Request, Sampling, Writer, row_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from vlrm.vlm import Conversation
+
+ANSWERS = ("yes", "no")
+
+
+@dataclass
+class Form:
+    """One critique being filled in; ``seen``: its observation, ``seed``: of its draws."""
+
+    conversation: Conversation
+    seen: str
+    statements: tuple[str, ...]
+    seed: int
+    answers: list[str]
+
+    @property
+    def open(self) -> bool:
+        """Whether a statement is left, and all before were answered with yes or no."""
+        return len(self.answers) < len(self.statements) and all(answer in ANSWERS for answer in self.answers)
+
+    @property
+    def opening(self) -> str:
+        """What stands before the next answer."""
+        checks = "".join(f" {said}: {answer};" for said, answer in zip(self.statements, self.answers, strict=False))
+        return f"See: {self.seen}. Check:{checks} {self.statements[len(self.answers)]}:"
+
+    def text(self) -> str:
+        """The critique as far as it came."""
+        pairs = list(zip(self.statements, self.answers, strict=False))
+        checks = "; ".join(f"{said}: {answer}" for said, answer in pairs)
+        if any(answer not in ANSWERS for answer in self.answers):
+            return f"See: {self.seen}. Check: {checks}"
+        verdict = RIGHT if all(answer == "yes" for answer in self.answers) else WRONG
+        return f"See: {self.seen}. Check: {checks}. Verdict: {verdict}."
+
+
+def fill(
+    writer: Writer, forms: Sequence[Form], sampling: Sampling, progress: Callable[[int], None] | None = None
+) -> list[str]:
+    """The critiques, in the order given; ``progress`` hears how many more are done."""
+    one = sampling.model_copy(update={"max_new_tokens": 1, "stop": ()})
+    waiting = [form for form in forms if form.open]
+    if progress is not None and len(waiting) < len(forms):
+        progress(len(forms) - len(waiting))
+    while waiting:
+        requests = [
+            Request(form.conversation, row_seed("check", form.seed, len(form.answers)), form.opening)
+            for form in waiting
+        ]
+        for form, answer in zip(waiting, writer.write(requests, one), strict=True):
+            form.answers.append(answer.strip().lower())
+        left = [form for form in waiting if form.open]
+        if progress is not None:
+            progress(len(waiting) - len(left))
+        waiting = left
+    return [form.text() for form in forms]

@@ -1,0 +1,73 @@
+"""Where candidates that may be wrong come from: partial evidence, another image, the answer that no sample gave."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from vlrm.images import partial
+from vlrm.policy.protocol import row_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Source = Literal["sampled", "partial", "other"]
+SAMPLED, PARTIAL, OTHER, OPPOSITE = "sampled", "partial", "other", "opposite"
+WRITTEN = (SAMPLED, PARTIAL, OTHER, OPPOSITE)
+"""``source`` of responses that nobody edited: written about the image, about a part of the evidence of it, about
+another image of the same prompts, or the short answer that none of these gave."""
+_ASKS = re.compile(r"\s*(is|are|does|do|can|was|were|has|have)\b", re.IGNORECASE)
+_ANSWER = re.compile(r"\s*(yes|no)\b", re.IGNORECASE)
+YES_NO = ("Yes", "No")
+
+
+class Sources(BaseModel):
+    """What each of a prompt's K candidates is written about, for a base model that reads evidence as text.
+
+    ``order`` is gone through again and again: with K = 4, ``[sampled, sampled, partial, other]`` gives two candidates
+    about all the evidence, one about a part of it, and one about another image. ``opposite``: a yes-or-no question to
+    which all candidates say the same gets the other word as one candidate more, so that both are on offer.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    order: tuple[Source, ...] = Field((SAMPLED, SAMPLED, PARTIAL, OTHER), min_length=1)
+    opposite: bool = True
+
+    def source(self, sample: int) -> str:
+        return self.order[sample % len(self.order)]
+
+
+def shown(row: Mapping[str, Any], images: Sequence[str], seed: int) -> str:
+    """The reference of the image that a candidate is written about: its own, a part of it, or another of ``images``.
+
+    ``images``: distinct and in a fixed order. Where there is no other image, the own one in part.
+    """
+    own = str(row["image_sha256"])
+    chosen = row_seed("source", seed, row["prompt_id"], row["sample"])
+    others = [image for image in images if image != own]
+    if row["source"] == OTHER and others:
+        return others[chosen % len(others)]
+    return own if row["source"] == SAMPLED else partial(own, chosen % 10**6)
+
+
+def opposites(rows: Sequence[dict[str, Any]], asked: Mapping[str, str]) -> list[dict[str, Any]]:
+    """A row with the word, Yes or No, that no candidate of a yes-or-no question begins with, for each such question."""
+    heard: dict[str, set[str]] = {}
+    last: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        if _ASKS.match(asked[row["prompt_id"]]):
+            found = _ANSWER.match(row["text"])
+            heard.setdefault(row["prompt_id"], set()).update({found[1].lower()} if found else set())
+            last[row["prompt_id"]] = row
+    made = []
+    for prompt_id, row in last.items():
+        for word in YES_NO:
+            if word.lower() not in heard[prompt_id]:
+                sample = row["sample"] + 1 + len([m for m in made if m["prompt_id"] == prompt_id])
+                made.append(
+                    row | {"response_id": f"{prompt_id}-c{sample}", "sample": sample, "source": OPPOSITE, "text": word}
+                )
+    return made

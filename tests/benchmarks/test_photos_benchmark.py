@@ -1,0 +1,162 @@
+"""The photos benchmark: folds without leaks, truth by people, figures from what runs left on disk."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from vlrm.experts.coco import LABELS
+from vlrm.rejection_sampling.offer import OFFERED
+from vlrm.rejection_sampling.rule import Rule
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+SHOWN = (("dog", "frisbee", "person"), ("cat", "couch", "book"), ("bus", "car", "person"), ("horse", "person", "dog"))
+
+
+def module(name: str):
+    sys.path.insert(0, str(FOLDER))  # as for a script: what benchmarks share stands beside them
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+    found = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+exam, figures, folds, main = (module(name) for name in ("photos_exam", "photos_figures", "photos_folds", "photos"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Sixteen photos of four kinds with boxes and a caption each."""
+    root = tmp_path_factory.mktemp("photos")
+    (root / "images").mkdir()
+    images, boxes, captions = [], [], []
+    ids = {noun: number for number, noun in enumerate(LABELS, start=1)}
+    for number in range(16):
+        name, nouns = f"{number:03d}.jpg", SHOWN[number % 4]
+        Image.new("RGB", (40, 40), (number * 9, 3, 5)).save(root / "images" / name)
+        url = f"http://images.cocodataset.org/{'val2017' if number % 2 else 'train2017'}/{name}"
+        images.append({"id": number, "file_name": name, "width": 40, "height": 40, "coco_url": url})
+        boxes += [
+            {"id": len(boxes) + k, "image_id": number, "category_id": ids[noun], "bbox": [10 * k, 2, 8, 20], "iscrowd": 0,
+             "area": 160}
+            for k, noun in enumerate(nouns)
+        ]  # fmt: skip
+        captions.append({"id": number, "image_id": number, "caption": f"A photo of a {nouns[0]}. "})
+    categories = [{"id": number, "name": noun} for noun, number in ids.items()]
+    (root / "instances.json").write_text(json.dumps({"images": images, "annotations": boxes, "categories": categories}))
+    (root / "captions.json").write_text(json.dumps({"images": images, "annotations": captions}))
+    return root
+
+
+@pytest.fixture(scope="module")
+def photos(folder):
+    return exam.read_photos(folder)
+
+
+def test_folds_are_of_one_size_and_no_run_is_given_its_own_photos(photos, tmp_path):
+    by_fold = {fold: {name for name in photos.sha if photos.fold(name) == fold} for fold in range(4)}
+    assert [len(names) for names in by_fold.values()] == [4] * 4 and set().union(*by_fold.values()) == set(photos.sha)
+    given = {path.name for path in folds.Run(tmp_path, 1, 0).training(photos).iterdir()}
+    assert given == set(photos.sha) - by_fold[1]
+
+
+def test_captions_are_paired_with_what_people_say_is_not_there(photos):
+    items = exam.caption_pairs(photos, "What is it?")
+    assert items and {item.better for item in items} == {0, 1}
+    for item in items:
+        true, false = item.responses[item.better], item.responses[1 - item.better]
+        assert (str(item.image), true) in photos.captions and true != false
+        noun = false.removesuffix(".").rpartition(" ")[2]
+        assert noun not in photos.there[item.image]
+
+
+def test_an_edit_to_what_a_caption_names_is_no_falsehood(photos):
+    for item in exam.caption_pairs(photos, "What is it?"):
+        said = item.responses[1 - item.better]
+        assert not exam._named(said) & photos.there[str(item.image)]
+
+
+def scored(photos, items, right: float) -> dict:
+    """A fold in which round 0 has all wrong and the last round this share of each image's items right."""
+    last = {item.key: [0.0, 1.0] if item.better == 1 else [1.0, 0.0] for item in items}
+    for number, item in enumerate(items):
+        if number >= right * len(items):
+            last[item.key] = last[item.key][::-1]
+    zero = {item.key: [1.0, 0.0] if item.better == 1 else [0.0, 1.0] for item in items}
+    texts = [
+        {"image": name, "question": "?", "sample": k, "text": text, "reward": reward}
+        for name in sorted(photos.sha)
+        for k, (text, reward) in enumerate((("A dog, a cat and a bus.", 0.0), ("A dog.", 1.0)))
+    ]
+    return {"rewards": {"00": zero, "02": last}, "texts": exam.chair(texts, photos)}
+
+
+def test_figures_are_those_of_the_items(photos):
+    pairs, questions = exam.caption_pairs(photos, "What is it?"), exam.pope(photos)
+    items = pairs + questions
+    rule = {item.key: 1.0 for item in items}
+    text = {item.key: 0.5 for item in items}
+    found = figures.figures_of([scored(photos, items, 1.0)], items, photos, rule, text)
+    assert found["pair_accuracy"]["value"] == 1.0 and found["pair_accuracy_round0"]["value"] == 0.0
+    assert found["pair_gain"]["value"] == 1.0 and found["pair_gain"]["n"] == len(pairs)
+    assert found["pope_adversarial_accuracy"]["value"] == 1.0 and found["text_only_accuracy"]["value"] == 0.5
+    assert (
+        found["detector_only_pope_adversarial_accuracy"]["value"] == 1.0 and found["pair_over_detector"]["value"] == 0
+    )
+    assert found["pair_accuracy_where_detector_errs_or_ties"] is None
+    half = figures.figures_of([scored(photos, items, 0.5)], items, photos, rule, text)
+    assert half["pair_accuracy"]["value"] > half["pope_adversarial_accuracy"]["value"]
+    assert set(main.SHOWN) <= found.keys()
+
+
+def test_choosing_by_reward_changes_what_is_said_and_is_told(photos):
+    items = exam.pope(photos)
+    found = figures.figures_of(
+        [scored(photos, items, 1.0)], items, photos, {i.key: 1 for i in items}, {i.key: 0 for i in items}
+    )
+    # "A dog, a cat and a bus." names one thing that is there and two that are not on every photo but those of horses.
+    assert found["chair_first"]["value"] == pytest.approx(2 / 3)
+    assert found["chair_best_of_8"]["value"] == pytest.approx(0.5)
+    assert found["coverage_of_first"]["value"] == pytest.approx(0.5)
+
+
+def test_the_rule_is_judged_by_boxes_for_each_source(photos, tmp_path):
+    name = sorted(photos.sha)[0]  # a dog, a frisbee and a person
+    row = dict.fromkeys(OFFERED.names) | {
+        "image_sha256": photos.sha[name], "question": "Describe it.", "q_minus": 0.0, "verifiable": 1.0,
+        "chosen_lowest": 0.9, "rejected_lowest": 0.01, "length_ratio": 1.0,
+    }  # fmt: skip
+    made = [
+        ("other", "There is a dog.", "There is a cat.", 0.96), ("other", "There is a cat.", "There is a dog.", 0.7),
+        ("counterfactual", "There is a dog.", "There is a frisbee.", 0.9),
+    ]  # fmt: skip
+    rows = [
+        row | {"pair_id": str(n), "source": source, "chosen": chosen, "rejected": rejected, "q_plus": q}
+        for n, (source, chosen, rejected, q) in enumerate(made)
+    ]
+    (tmp_path / "01").mkdir()
+    pq.write_table(pa.Table.from_pylist(rows, OFFERED), tmp_path / "01" / "pairs_offered.parquet")
+    curve = {(p["source"], p["tau"]): p for p in exam.rule_curve([tmp_path, tmp_path], photos, Rule())}
+    assert curve["other", 0.5] | {"precision": 0.5, "kept": 2, "judged": 2} == curve["other", 0.5]
+    assert curve["other", 0.9]["precision"] == 1.0 and curve["other", 0.99]["precision"] is None
+    assert curve["counterfactual", 0.8]["kept"] == 1 and curve["counterfactual", 0.8]["judged"] == 0
+
+
+def test_a_run_names_its_difference_and_its_costs_add_up(tmp_path):
+    run = folds.Run(tmp_path, 0, 1, "no_critiques", main.ARMS["no_critiques"])
+    assert run.name == "fold-0-seed-1-no_critiques"
+    run._note(10.0, 500.0)
+    run._note(5.0, 300.0)
+    assert run.costs() == {"seconds": 15.0, "peak_memory_mb": 500.0}
+    run.line.mkdir(parents=True)
+    (run.line / "promotion.json").touch()
+    run._note(1.0, 1.0)
+    run._note(99.0, 999.0)  # found all done
+    assert run.costs()["seconds"] == 16.0

@@ -1,0 +1,78 @@
+"""Candidates written about part of the evidence or about another image, and the answer that none of them gave."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+from pydantic import ValidationError
+
+from vlrm.policy.candidates import Distinct, sample_candidates
+from vlrm.policy.protocol import Sampling
+from vlrm.policy.sources import Sources
+
+PROMPTS = pa.table({
+    "prompt_id": ["p0", "p1"], "image_sha256": ["i0", "i1"], "question": ["Describe it.", "Is there a dog?"],
+})  # fmt: skip
+
+
+class Scripted:
+    def __init__(self, *texts: str) -> None:
+        self.texts, self.shown = list(texts), []
+
+    def write(self, requests, sampling, progress=None):
+        self.shown += [request.conversation.image for request in requests]
+        return [self.texts.pop(0) for _ in requests]
+
+
+def drawn(*texts: str, sources: Sources | None = None, seed: int = 0):
+    writer = Scripted(*texts)
+    table = sample_candidates(writer, PROMPTS, 4, Sampling(), seed, Distinct(redraws=0), sources)
+    return table.to_pylist(), writer.shown
+
+
+def test_each_candidate_is_shown_what_its_source_says():
+    rows, shown = drawn(*"abcd", "Yes.", "No.", "Yes, two.", "No dog.", sources=Sources())
+    assert [row["source"] for row in rows] == ["sampled", "sampled", "partial", "other"] * 2
+    assert shown[:2] == ["i0", "i0"] and shown[4:6] == ["i1", "i1"]
+    assert all(shown[i].startswith("partial:") and shown[i].endswith(f":i{i // 4}") for i in (2, 6))
+    assert (shown[3], shown[7]) == ("i1", "i0")
+    assert all(row["image_sha256"] == f"i{row['prompt_id'][1]}" for row in rows)
+
+
+def test_without_sources_nothing_changes():
+    rows, shown = drawn(*"abcdefgh")
+    assert {row["source"] for row in rows} == {"sampled"} and shown == ["i0"] * 4 + ["i1"] * 4
+
+
+def test_what_is_left_out_depends_on_the_seed_alone():
+    one, two, other = (drawn(*"abcdefgh", sources=Sources(), seed=seed)[1] for seed in (0, 0, 1))
+    assert one == two != other
+
+
+def test_the_answer_nobody_gave_is_one_candidate_more():
+    rows, _ = drawn(*"abcd", "Yes.", "Yes, a dog.", "Yes it is.", "Yes she is.", sources=Sources())
+    added = [row for row in rows if row["source"] == "opposite"]
+    assert [(row["text"], row["prompt_id"], row["response_id"]) for row in added] == [("No", "p1", "p1-c4")]
+    assert rows.index(added[0]) == len(rows) - 1
+    unanswered = drawn(*"abcd", "A dog.", "It sits.", "A cat.", "Hm.", sources=Sources())[0]
+    assert [row["text"] for row in unanswered if row["source"] == "opposite"] == ["Yes", "No"]
+    assert len({row["response_id"] for row in unanswered}) == len(unanswered)
+    assert not [r for r in drawn(*"abcd", *"efgh", sources=Sources(opposite=False))[0] if r["source"] == "opposite"]
+
+
+def test_answers_to_a_question_begin_as_told():
+    class Opened(Scripted):
+        def write(self, requests, sampling, progress=None):
+            self.openings = [request.opening for request in requests]
+            return super().write(requests, sampling, progress)
+
+    writer = Opened("dog.", "cat.", "Yes.", "No.")
+    openings = {"Describe it.": "There is a"}
+    rows = sample_candidates(writer, PROMPTS, 2, Sampling(), 0, openings=openings).to_pylist()
+    assert [row["text"] for row in rows] == ["There is a dog.", "There is a cat.", "Yes.", "No."]
+    assert writer.openings == ["There is a", "There is a", "", ""]
+
+
+def test_an_unknown_source_is_refused():
+    with pytest.raises(ValidationError, match="order"):
+        Sources(order=("sampled", "made up"))
