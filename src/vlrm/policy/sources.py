@@ -62,7 +62,7 @@ def opposites(rows: Sequence[dict[str, Any]], asked: Mapping[str, str]) -> list[
             found = _ANSWER.match(row["text"])
             heard.setdefault(row["prompt_id"], set()).update({found[1].lower()} if found else set())
             last[row["prompt_id"]] = row
-    made = []
+    made: list[dict[str, Any]] = []
     for prompt_id, row in last.items():
         for word in YES_NO:
             if word.lower() not in heard[prompt_id]:

@@ -48,7 +48,6 @@ def judged_candidates(
     prompts: pa.Table, scenes: pa.Table, reward_model: Path, policy: Policy, settings: BestOf, seed: int, data: str
 ) -> pl.DataFrame | None:
     """Candidates of the report prompts with plain rewards and counts of false and true claims; None without truth."""
-
     known = scenes_by_image(scenes)
     asked = prompts.filter([sha in known for sha in prompts["image_sha256"].to_pylist()]).slice(0, settings.prompts)
     if asked.num_rows == 0:
@@ -61,6 +60,9 @@ def _scored(
     asked: pa.Table, reward_model: Path, policy: Policy, settings: BestOf, seed: int, data: str
 ) -> tuple[pa.Table, pl.DataFrame]:
     """N candidates of each prompt, and the plain reward of each by its id."""
+    from vlrm.reward.model import RewardModel, Row
+    from vlrm.reward.scoring import score
+
     vlm = open_vlm(policy, data)
     # Every draw counts: N answers are what N draws give, repetitions included.
     writer = open_writer(policy, data, vlm)
