@@ -38,6 +38,7 @@ class PreflightHooks:
 
             check_ready(RewardTraining.model_validate(catalog.load(REWARD)))
             if POLICY in pipeline.inputs():
+                from vlrm.pipelines.settings import Policy
                 from vlrm.seeing.smollm2 import set_up
 
-                set_up(catalog.load(POLICY)["base"])
+                set_up(Policy.model_validate(catalog.load(POLICY)).base)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Source = Literal["sampled", "partial", "other"]
-SAMPLED, PARTIAL, OTHER, OPPOSITE = "sampled", "partial", "other", "opposite"
+SAMPLED: Final = "sampled"
+PARTIAL: Final = "partial"
+OTHER: Final = "other"
+OPPOSITE: Final = "opposite"
 WRITTEN = (SAMPLED, PARTIAL, OTHER, OPPOSITE)
 """``source`` of responses that nobody edited: written about the image, about a part of the evidence of it, about
 another image of the same prompts, or the short answer that none of these gave."""
