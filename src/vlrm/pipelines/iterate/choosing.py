@@ -12,8 +12,6 @@ import pyarrow.compute as pc
 from vlrm.evaluation.best_of_n import best_of_n
 from vlrm.evaluation.judged import evidence_counts, truth_counts
 from vlrm.experts.config import ExpertConfig
-from vlrm.pipelines.critique_generation.nodes import verify
-from vlrm.pipelines.expert_annotation.nodes import annotate
 from vlrm.pipelines.opening import open_vlm
 from vlrm.pipelines.settings import BestOf, Policy
 from vlrm.pipelines.writers import open_writer
@@ -35,6 +33,9 @@ def choose_best_by_evidence(
     settings: BestOf, seed: int, data: str,
 ) -> dict[str, Any]:  # fmt: skip
     """The curve over N on report prompts that ask for a description, claims counted as the evidence judges them."""
+    from vlrm.pipelines.critique_generation.nodes import verify
+    from vlrm.pipelines.expert_annotation.nodes import annotate
+
     asked = prompts.filter(pc.equal(prompts["kind"], "description")).slice(0, settings.prompts)
     if asked.num_rows == 0:
         return {"points": []}
