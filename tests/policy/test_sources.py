@@ -50,7 +50,7 @@ def test_what_is_left_out_depends_on_the_seed_alone():
 
 
 def test_the_answer_nobody_gave_is_one_candidate_more():
-    rows, _ = drawn(*"abcd", "Yes.", "Yes, a dog.", "Yes it is.", "Yes she is.", sources=Sources())
+    rows, _ = drawn(*"abcd", "Yes.", "No, a dog is not.", "Yes it is.", "Yes she is.", sources=Sources())
     added = [row for row in rows if row["source"] == "opposite"]
     assert [(row["text"], row["prompt_id"], row["response_id"]) for row in added] == [("No", "p1", "p1-c4")]
     assert rows.index(added[0]) == len(rows) - 1

@@ -17,9 +17,9 @@ Source = Literal["sampled", "partial", "other"]
 SAMPLED, PARTIAL, OTHER, OPPOSITE = "sampled", "partial", "other", "opposite"
 WRITTEN = (SAMPLED, PARTIAL, OTHER, OPPOSITE)
 """``source`` of responses that nobody edited: written about the image, about a part of the evidence of it, about
-another image of the same prompts, or the short answer that none of these gave."""
+another image of the same prompts, or the bare answer that none of these gave."""
 _ASKS = re.compile(r"\s*(is|are|does|do|can|was|were|has|have)\b", re.IGNORECASE)
-_ANSWER = re.compile(r"\s*(yes|no)\b", re.IGNORECASE)
+_ANSWER = re.compile(r"\s*(yes|no)\W*$", re.IGNORECASE)
 YES_NO = ("Yes", "No")
 
 
@@ -28,12 +28,12 @@ class Sources(BaseModel):
 
     ``order`` is gone through again and again: with K = 4, ``[sampled, sampled, partial, other]`` gives two candidates
     about all the evidence, one about a part of it, and one about another image. ``opposite``: a yes-or-no question to
-    which all candidates say the same gets the other word as one candidate more, so that both are on offer.
+    which no candidate is the bare "Yes", or the bare "No", gets it as one candidate more, so that both are on offer.
     """
 
     model_config = ConfigDict(extra="forbid")
 
-    order: tuple[Source, ...] = Field((SAMPLED, SAMPLED, PARTIAL, OTHER), min_length=1)
+    order: tuple[Source, ...] = Field(("sampled", "sampled", "partial", "other"), min_length=1)
     opposite: bool = True
 
     def source(self, sample: int) -> str:
@@ -54,7 +54,7 @@ def shown(row: Mapping[str, Any], images: Sequence[str], seed: int) -> str:
 
 
 def opposites(rows: Sequence[dict[str, Any]], asked: Mapping[str, str]) -> list[dict[str, Any]]:
-    """A row with the word, Yes or No, that no candidate of a yes-or-no question begins with, for each such question."""
+    """A row with the bare word, Yes or No, that no candidate of a yes-or-no question is, for each such question."""
     heard: dict[str, set[str]] = {}
     last: dict[str, dict[str, Any]] = {}
     for row in rows:
@@ -62,7 +62,7 @@ def opposites(rows: Sequence[dict[str, Any]], asked: Mapping[str, str]) -> list[
             found = _ANSWER.match(row["text"])
             heard.setdefault(row["prompt_id"], set()).update({found[1].lower()} if found else set())
             last[row["prompt_id"]] = row
-    made = []
+    made: list[dict[str, Any]] = []
     for prompt_id, row in last.items():
         for word in YES_NO:
             if word.lower() not in heard[prompt_id]:
