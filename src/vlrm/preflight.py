@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from kedro.framework.hooks import hook_impl
@@ -40,4 +41,6 @@ class PreflightHooks:
             if POLICY in pipeline.inputs():
                 from vlrm.seeing.smollm2 import set_up
 
-                set_up(catalog.load(POLICY)["base"])
+                policy = catalog.load(POLICY)
+                # Kedro has made the typed model of it where a node asks for one.
+                set_up(policy["base"] if isinstance(policy, Mapping) else policy.base)
