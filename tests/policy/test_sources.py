@@ -60,6 +60,13 @@ def test_the_answer_nobody_gave_is_one_candidate_more():
     assert not [r for r in drawn(*"abcd", *"efgh", sources=Sources(opposite=False))[0] if r["source"] == "opposite"]
 
 
+def test_a_question_may_be_left_to_its_two_words():
+    rows, shown = drawn(*"abcd", sources=Sources(sample_answers=False))
+    assert shown[:2] == ["i0", "i0"] and len(shown) == 4
+    answers = [(row["response_id"], row["text"], row["source"]) for row in rows if row["prompt_id"] == "p1"]
+    assert answers == [("p1-c0", "Yes", "opposite"), ("p1-c1", "No", "opposite")]
+
+
 def test_answers_to_a_question_begin_as_told():
     class Opened(Scripted):
         def write(self, requests, sampling, progress=None):
