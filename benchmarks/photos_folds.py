@@ -189,7 +189,7 @@ class HeldOut:
         base = self._open()
         prompts = prompts_of(self.names, self.photos, self.question, self._store)
         sampling = Sampling.model_validate(settings()["policy"]["sampling"])
-        openings = settings()["policy"]["openings"]
+        openings = {one["question"]: one["begins"] for one in settings()["policy"]["openings"]}
         said = sample_candidates(
             LocalWriter(base), prompts, CANDIDATES, sampling, self.run.seed, openings=openings
         ).to_pylist()

@@ -50,7 +50,7 @@ def test_what_is_left_out_depends_on_the_seed_alone():
 
 
 def test_the_answer_nobody_gave_is_one_candidate_more():
-    rows, _ = drawn(*"abcd", "Yes.", "Yes, a dog.", "Yes it is.", "Yes she is.", sources=Sources())
+    rows, _ = drawn(*"abcd", "Yes.", "No, a dog is not.", "Yes it is.", "Yes she is.", sources=Sources())
     added = [row for row in rows if row["source"] == "opposite"]
     assert [(row["text"], row["prompt_id"], row["response_id"]) for row in added] == [("No", "p1", "p1-c4")]
     assert rows.index(added[0]) == len(rows) - 1
@@ -58,6 +58,13 @@ def test_the_answer_nobody_gave_is_one_candidate_more():
     assert [row["text"] for row in unanswered if row["source"] == "opposite"] == ["Yes", "No"]
     assert len({row["response_id"] for row in unanswered}) == len(unanswered)
     assert not [r for r in drawn(*"abcd", *"efgh", sources=Sources(opposite=False))[0] if r["source"] == "opposite"]
+
+
+def test_a_question_may_be_left_to_its_two_words():
+    rows, shown = drawn(*"abcd", sources=Sources(sample_answers=False))
+    assert shown[:2] == ["i0", "i0"] and len(shown) == 4
+    answers = [(row["response_id"], row["text"], row["source"]) for row in rows if row["prompt_id"] == "p1"]
+    assert answers == [("p1-c0", "Yes", "opposite"), ("p1-c1", "No", "opposite")]
 
 
 def test_answers_to_a_question_begin_as_told():

@@ -207,3 +207,25 @@ def test_a_round_that_keeps_too_little_says_why() -> None:
     )
     assert shortage(selection, Rule(least=1)) is None
     assert "keeps 0 of 0" in str(shortage(selected([]), Rule()))
+
+
+def answers(number: int, question: str, source: str = "opposite", **given: Any) -> dict[str, Any]:
+    return pair(
+        number, **{"image_sha256": "one", "question": question, "chosen": "Yes", "rejected": "No", "source": source}
+        | given
+    )  # fmt: skip
+
+
+def test_yes_and_no_are_something_else_to_every_question_about_an_image():
+    rows = [answers(1, "Is there a dog?"), answers(2, "Is there a cat?"), answers(3, "Is there a dog?")]
+    assert list(refusals(selected(rows)).values()) == [None, None, "duplicate"]
+    worded = [answers(n, q, chosen="A dog.", rejected="A cat.") for n, q in ((1, "What?"), (2, "Describe it."))]
+    assert list(refusals(selected(worded)).values()) == [None, "duplicate"]
+
+
+@pytest.mark.parametrize(("fault", "kept"), [({}, {"p0002", "p5002"}), ({"q_plus": 0.5}, {"p0001"})])
+def test_the_same_answers_without_a_quad_give_way_to_a_whole_one(fault: dict[str, float], kept: set[str]) -> None:
+    edited = answers(2, "Is there a dog?", "counterfactual", quad_id="k")
+    other = edited | {"pair_id": "p5002", "image_sha256": "two", "chosen": "No", "rejected": "Yes", **fault}
+    found = selected([answers(1, "Is there a dog?"), edited, other])
+    assert {name for name, refused in refusals(found).items() if refused is None} == kept

@@ -44,6 +44,15 @@ class Verdicts(BaseModel):
     shrink: float = Field(SHRINK, gt=0)
 
 
+class Opening(BaseModel):
+    """What candidates for a question begin with, for a base model that rambles when left to begin by itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    question: str
+    begins: str
+
+
 class Policy(BaseModel):
     """The base model, a folder or hub name, how K candidates are drawn from it, and which count as one.
 
@@ -59,14 +68,18 @@ class Policy(BaseModel):
     distinct: Distinct = Distinct()
     sources: Sources | None = Field(None, exclude_if=lambda sources: sources is None)
     """What candidates are written about; null: each about its image."""
-    openings: dict[str, str] = Field({}, exclude_if=lambda openings: not openings)
-    """Question -> what its candidates begin with, for a base model that rambles when it is left to begin by itself."""
+    openings: tuple[Opening, ...] = Field((), exclude_if=lambda openings: not openings)
     # Left out of a round's key while there is none: rounds from before it stay what they are.
     endpoint: Endpoint | None = Field(None, exclude_if=lambda endpoint: endpoint is None)
     dtype: PrecisionOrAuto = Field("float32", exclude_if=lambda dtype: dtype == "float32")
     """Of the base model's weights; ``auto`` is bfloat16 on a GPU that computes in it, else float32."""
     max_pixels: int | None = Field(None, ge=1, exclude_if=lambda pixels: pixels is None)
     """Larger images are scaled down before ``base`` sees them, in sampling, training and scoring; saved with it."""
+
+    @property
+    def beginnings(self) -> dict[str, str]:
+        """Question -> what its candidates begin with."""
+        return {one.question: one.begins for one in self.openings}
 
     # These say how, not what: with another value a finished round stays finished.
     device: str = Field("cpu", pattern=f"^({DEVICE})$", exclude=True)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from vlrm import chat
 from vlrm.policy.duplicates import Pairs, jaccard, word_pairs
 from vlrm.policy.protocol import Request, Sampling, Writer, row_seed
-from vlrm.policy.sources import SAMPLED, Sources, opposites, shown
+from vlrm.policy.sources import SAMPLED, Sources, asks_yes_or_no, candidate, opposites, shown
 from vlrm.progress import say
 from vlrm.schema import RESPONSES
 
@@ -51,15 +51,11 @@ def sample_candidates(
     may then have fewer rows. Without it every draw counts, as best-of-N needs.
     """
     rows = [
-        {
-            "response_id": f"{prompt['prompt_id']}-c{sample}", "prompt_id": prompt["prompt_id"],
-            "image_sha256": prompt["image_sha256"], "source": sources.source(sample) if sources else SAMPLED,
-            "parent_id": None,
-            "edit_kind": None, "quad_id": None, "sample": sample,
-        }
+        candidate(prompt, sample, sources.source(sample) if sources else SAMPLED)
         for prompt in prompts.to_pylist()
+        if sources is None or sources.sample_answers or not asks_yes_or_no(prompt["question"])
         for sample in range(number)
-    ]  # fmt: skip
+    ]
     asked = dict(zip(prompts["prompt_id"].to_pylist(), prompts["question"].to_pylist(), strict=True))
     known = _Known(
         asked,
@@ -78,7 +74,7 @@ def sample_candidates(
         rows = [row for row in rows if row["response_id"] not in dropped]
         say(f"{len(rows)} candidates; {first} repeated another, {len(dropped)} of them again when redrawn: dropped")
     if sources is not None and sources.opposite:
-        rows = _in_order([*rows, *opposites(rows, asked)], prompts)
+        rows = _in_order([*rows, *opposites(rows, prompts.to_pylist())], prompts)
     return pa.Table.from_pylist(rows, RESPONSES)
 
 

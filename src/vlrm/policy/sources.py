@@ -20,9 +20,9 @@ OTHER: Final = "other"
 OPPOSITE: Final = "opposite"
 WRITTEN = (SAMPLED, PARTIAL, OTHER, OPPOSITE)
 """``source`` of responses that nobody edited: written about the image, about a part of the evidence of it, about
-another image of the same prompts, or the short answer that none of these gave."""
+another image of the same prompts, or the bare answer that none of these gave."""
 _ASKS = re.compile(r"\s*(is|are|does|do|can|was|were|has|have)\b", re.IGNORECASE)
-_ANSWER = re.compile(r"\s*(yes|no)\b", re.IGNORECASE)
+_ANSWER = re.compile(r"\s*(yes|no)\W*$", re.IGNORECASE)
 YES_NO = ("Yes", "No")
 
 
@@ -31,13 +31,15 @@ class Sources(BaseModel):
 
     ``order`` is gone through again and again: with K = 4, ``[sampled, sampled, partial, other]`` gives two candidates
     about all the evidence, one about a part of it, and one about another image. ``opposite``: a yes-or-no question to
-    which all candidates say the same gets the other word as one candidate more, so that both are on offer.
+    which no candidate is the bare "Yes", or the bare "No", gets it as one candidate more, so that both are on offer.
     """
 
     model_config = ConfigDict(extra="forbid")
 
-    order: tuple[Source, ...] = Field((SAMPLED, SAMPLED, PARTIAL, OTHER), min_length=1)
+    order: tuple[Source, ...] = Field(("sampled", "sampled", "partial", "other"), min_length=1)
     opposite: bool = True
+    sample_answers: bool = True
+    """False: yes-or-no questions are not sampled at all, their candidates are the two words."""
 
     def source(self, sample: int) -> str:
         return self.order[sample % len(self.order)]
@@ -56,21 +58,34 @@ def shown(row: Mapping[str, Any], images: Sequence[str], seed: int) -> str:
     return own if row["source"] == SAMPLED else partial(own, chosen % 10**6)
 
 
-def opposites(rows: Sequence[dict[str, Any]], asked: Mapping[str, str]) -> list[dict[str, Any]]:
-    """A row with the word, Yes or No, that no candidate of a yes-or-no question begins with, for each such question."""
+def asks_yes_or_no(question: str) -> bool:
+    return _ASKS.match(question) is not None
+
+
+def opposites(rows: Sequence[Mapping[str, Any]], prompts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A row with the bare word, Yes or No, that no candidate of a yes-or-no question is, for each such question.
+
+    ``rows``: the candidates so far.
+    """
     heard: dict[str, set[str]] = {}
-    last: dict[str, dict[str, Any]] = {}
+    number: dict[str, int] = {}
     for row in rows:
-        if _ASKS.match(asked[row["prompt_id"]]):
-            found = _ANSWER.match(row["text"])
-            heard.setdefault(row["prompt_id"], set()).update({found[1].lower()} if found else set())
-            last[row["prompt_id"]] = row
+        found = _ANSWER.match(row["text"])
+        heard.setdefault(row["prompt_id"], set()).update({found[1].lower()} if found else set())
+        number[row["prompt_id"]] = max(number.get(row["prompt_id"], 0), row["sample"] + 1)
     made: list[dict[str, Any]] = []
-    for prompt_id, row in last.items():
-        for word in YES_NO:
-            if word.lower() not in heard[prompt_id]:
-                sample = row["sample"] + 1 + len([m for m in made if m["prompt_id"] == prompt_id])
-                made.append(
-                    row | {"response_id": f"{prompt_id}-c{sample}", "sample": sample, "source": OPPOSITE, "text": word}
-                )
+    for prompt in prompts:
+        name = prompt["prompt_id"]
+        words = [word for word in YES_NO if word.lower() not in heard.get(name, set())]
+        for sample, word in enumerate(words if asks_yes_or_no(prompt["question"]) else (), number.get(name, 0)):
+            made.append(candidate(prompt, sample, OPPOSITE) | {"text": word})
     return made
+
+
+def candidate(prompt: Mapping[str, Any], sample: int, source: str) -> dict[str, Any]:
+    """A row of RESPONSES that has no text yet."""
+    return {
+        "response_id": f"{prompt['prompt_id']}-c{sample}", "prompt_id": prompt["prompt_id"],
+        "image_sha256": prompt["image_sha256"], "source": source, "parent_id": None, "edit_kind": None,
+        "quad_id": None, "sample": sample,
+    }  # fmt: skip

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from vlrm.policy.sources import WRITTEN
 from vlrm.rejection_sampling.budget import spend
 from vlrm.rejection_sampling.checks import checks
 from vlrm.rejection_sampling.length_twins import drop_lone_twins, match_lengths
@@ -38,6 +39,9 @@ SOURCES = ("candidates", "counterfactual")
 """Of every waterfall; those of :mod:`vlrm.policy.sources` stand in it where there are any."""
 SIMILAR = 0.8
 _WORD = re.compile(r"\w+")
+_ANSWER = re.compile(r"\s*(yes|no)\b", re.IGNORECASE)
+PLACED = ("image_sha256", "chosen", "rejected", "question")
+"""What a duplicate is told by."""
 Texts = tuple[str, str, str]
 """Image hash, chosen text, rejected text."""
 
@@ -75,8 +79,12 @@ def select_pairs(
         row["twin_id"] = None
     if rule.length_twins:
         match_lengths(rows, rule)
-    _drop_duplicates(rows, kept_texts)
-    _drop_broken_quads(rows)
+    # An edit with its quad is worth more than the same two answers without one, as long as the quad is whole.
+    late = [row for row in rows if row["source"] in WRITTEN]
+    early = [row for row in rows if row["source"] not in WRITTEN]
+    _drop_duplicates(early, kept_texts)
+    _drop_broken_quads(early)
+    _drop_duplicates(late, kept_texts, [row for row in early if row["refused"] is None])
     drop_lone_twins(rows)
     rng = np.random.default_rng(seed)
     keep = spend([row for row in rows if row["refused"] is None], rule, rng)
@@ -132,22 +140,32 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(_WORD.findall(text.lower()))
 
 
-def _drop_duplicates(rows: list[dict[str, Any]], kept_texts: Iterable[Texts]) -> None:
-    """A near duplicate: same image, the two sides differ by the same words, and each side is worded alike."""
-    known: defaultdict[tuple[str, frozenset[str], frozenset[str]], list[tuple[frozenset[str], frozenset[str]]]]
-    known = defaultdict(list)
+def _drop_duplicates(
+    rows: list[dict[str, Any]], kept_texts: Iterable[Texts], kept: Iterable[dict[str, Any]] = ()
+) -> None:
+    """A near duplicate: same image, the two sides differ by the same words, and each side is worded alike.
 
-    def place(image: str, chosen: str, rejected: str) -> tuple[Any, tuple[frozenset[str], frozenset[str]]]:
+    "Yes" and "No" mean something else to every question. ``kept``: rows that are not duplicates.
+    """
+    known: defaultdict[Any, list[tuple[frozenset[str], frozenset[str]]]] = defaultdict(list)
+
+    def place(
+        image: str, chosen: str, rejected: str, question: str = ""
+    ) -> tuple[Any, tuple[frozenset[str], frozenset[str]]]:
         a, b = _words(chosen), _words(rejected)
-        return (image, a - b, b - a), (a, b)
+        about = question if _ANSWER.match(chosen) or _ANSWER.match(rejected) else ""
+        return (image, about, a - b, b - a), (a, b)
 
     for image, chosen, rejected in kept_texts:
         key, sides = place(image, chosen, rejected)
         known[key].append(sides)
+    for row in kept:
+        key, sides = place(*(row[name] for name in PLACED))
+        known[key].append(sides)
     for row in rows:
         if row["refused"] is not None:
             continue
-        key, sides = place(row["image_sha256"], row["chosen"], row["rejected"])
+        key, sides = place(*(row[name] for name in PLACED))
         if any(_alike(sides[0], a) and _alike(sides[1], b) for a, b in known[key]):
             row["refused"] = "duplicate"
         else:

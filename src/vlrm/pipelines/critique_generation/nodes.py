@@ -27,7 +27,7 @@ def sample(prompts: pa.Table, policy: Policy, seed: int, data: str) -> pa.Table:
     """K candidates per prompt from the frozen base policy, fewer where it repeats itself."""
     writer = open_writer(policy, data)
     return sample_candidates(
-        writer, prompts, policy.candidates, policy.sampling, seed, policy.distinct, policy.sources, policy.openings
+        writer, prompts, policy.candidates, policy.sampling, seed, policy.distinct, policy.sources, policy.beginnings
     )
 
 

@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from vlrm.asking import Questions
 from vlrm.counterfactuals import CounterfactualSettings
 from vlrm.estimate.extrapolate import Estimate, Prices
 from vlrm.estimate.extrapolate import estimate as extrapolate
@@ -38,11 +39,14 @@ def estimate_run(
     images: str | None,
     prompts: str | None,
     reliability: str | None,
+    questions: Questions | None,
     workers: int,
 ) -> Estimate:
     """What ``iterate`` would take with the same parameters (:class:`vlrm.estimate.extrapolate.Estimate`)."""
     folder, rows = _own(images, prompts)
-    sizes = _sizes(rounds, world, policy, critiques, rule, critic, reward, gate_exam, report_exam, best_of, rows)
+    each = 1 if questions is None or prompts is not None else len(questions.describe) + questions.existence
+    asked = None if rows is None else each * len(rows)
+    sizes = _sizes(rounds, world, policy, critiques, rule, critic, reward, gate_exam, report_exam, best_of, asked)
     sizes = replace(sizes, workers=workers)
     loop = Loop(world, experts, policy, counterfactuals, critiques, rule, critic, reward, reliability)
     with tempfile.TemporaryDirectory(prefix="vlrm-estimate-") as scratch:
@@ -64,12 +68,12 @@ def _some(rows: list[Row] | None) -> list[Row] | None:
 
 def _sizes(
     rounds: int, world: World, policy: Policy, critiques: Critiques, rule: Rule, critic: CriticTraining,
-    reward: RewardTraining, gate: ExamSizes, report: ExamSizes, best: BestOf, rows: list[Row] | None,
+    reward: RewardTraining, gate: ExamSizes, report: ExamSizes, best: BestOf, asked: int | None,
 ) -> Sizes:  # fmt: skip
     """Prompts of a user are dealt among gate, report and rounds, by image; the parameters say how many at most."""
     shares = {"gate": 1.0, "report": 1.0, "round": 1.0}
-    there = float("inf") if rows is None else float(len(rows))
-    if rows is not None:
+    there = float("inf") if asked is None else float(asked)
+    if asked is not None:
         shares = SHARES | {"round": (1 - sum(SHARES.values())) / rounds}
     taken = {
         "gate": int(min(world.gate_prompts, shares["gate"] * there)),
@@ -78,13 +82,13 @@ def _sizes(
     }
     return Sizes(
         rounds=rounds, round_prompts=max(1, taken["round"]), calibration_scenes=world.calibration_scenes,
-        calibration_prompts=world.calibration_prompts if rows is None else 0,
+        calibration_prompts=world.calibration_prompts if asked is None else 0,
         gate=_exam(gate, taken["gate"], world.gate_prompts),
         report=_exam(report, taken["report"], world.report_prompts),
         candidates=policy.candidates, critiques=critiques.samples, on_policy=critiques.on_policy,
         exam_critiques=critiques.exam_samples, budget=rule.budget, critic_epochs=critic.epochs,
         critic_rows=critic.rows_per_step, reward_epochs=reward.epochs, reward_pairs=reward.pairs_per_step,
-        best_prompts=best.prompts, best_candidates=best.candidates, truth=rows is None, criticised=CRITICISED,
+        best_prompts=best.prompts, best_candidates=best.candidates, truth=asked is None, criticised=CRITICISED,
         flipped=FLIPPED,
     )  # fmt: skip
 
