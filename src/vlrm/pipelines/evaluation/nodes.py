@@ -16,7 +16,7 @@ from vlrm.critiques.quality import measure as quality
 from vlrm.critiques.templates import choose
 from vlrm.evaluation.baselines import baseline_figures
 from vlrm.evaluation.exam_critiques import ExamCritic, written
-from vlrm.evaluation.exam_parts import Part, Reading, readings
+from vlrm.evaluation.exam_parts import Part, readings
 from vlrm.evaluation.metrics import choose_readout, evaluate
 from vlrm.evaluation.outcomes import Outcomes, credit
 from vlrm.evaluation.sit import images_under, score_table, sit
@@ -48,7 +48,7 @@ def write_critiques(
     return pa.Table.from_pylist(rows, EXAM_CRITIQUES)
 
 
-def sit_gate(
+def sit_part(
     exam: pa.Table,
     exam_critiques: pa.Table,
     reward_model: Path,
@@ -57,51 +57,24 @@ def sit_gate(
     critiques: Critiques,
     seed: int,
     data: str,
-) -> pa.Table:
-    """SCORES of the gate split, read with critiques and without: by them the readout is chosen."""
-    items = exam.to_pylist()
-    return _sit(readings("gate", items, seed), exam_critiques, reward_model, critic, policy, critiques, seed, data)
-
-
-def sit_report(
-    exam: pa.Table,
-    gate_scores: pa.Table,
-    exam_critiques: pa.Table,
-    reward_model: Path,
-    critic: Path,
-    policy: Policy,
-    critiques: Critiques,
-    seed: int,
-    data: str,
+    gate_scores: pa.Table | None = None,
     *,
     part: Part,
 ) -> pa.Table:
-    """SCORES of one part of the report split, read as the gate's readout asks for."""
-    by_critiques = choose_readout(split_of(exam, gate_scores, "gate")) == "critiques"
-    asked = readings(part, exam.to_pylist(), seed, by_critiques)
-    return _sit(asked, exam_critiques, reward_model, critic, policy, critiques, seed, data)
+    """SCORES of one part of the exam. The gate is read with critiques and without, and a part of the report split as
+    the readout that the gate's scores choose asks for."""
 
-
-def _sit(
-    asked: list[Reading],
-    exam_critiques: pa.Table,
-    reward_model: Path,
-    critic: Path,
-    policy: Policy,
-    critiques: Critiques,
-    seed: int,
-    data: str,
-) -> pa.Table:
     def speaker() -> Vlm:
         vlm = open_vlm(policy, data)
         load_critic(vlm, critic)
         return vlm
 
+    by_critiques = gate_scores is not None and choose_readout(split_of(exam, gate_scores, "gate")) == "critiques"
     model = RewardModel.load(reward_model, open_vlm(policy, data))
     template = choose(critiques.template, model.backbone.config)
     author = ExamCritic(speaker, template, critiques.sampling, seed, written(exam_critiques))
     rows: list[dict[str, Any]] = []
-    for one in asked:
+    for one in readings(part, exam.to_pylist(), seed, by_critiques):
         samples = critiques.exam_samples if one.with_critiques else 0
         rows += sit(model, author, one.items, one.view, samples, seed, say, one.flipped)
     return score_table(rows)

@@ -12,8 +12,7 @@ from vlrm.pipelines.evaluation.nodes import (
     collect_scores,
     measure,
     measure_critiques,
-    sit_gate,
-    sit_report,
+    sit_part,
     write_critiques,
 )
 from vlrm.pipelines.named import named
@@ -34,13 +33,13 @@ def create_pipeline(number: int) -> Pipeline:
 def _sitting(number: int) -> list[Node]:
     """The gate first, since the readout is chosen there; then the parts of the report split, beside each other."""
     critic = [f"critic_{number:02d}", "params:policy", "params:critiques", "params:seed", "params:data"]
-    judge = ["exam_critiques", f"reward_model_{number:02d}", *critic]
+    judge = ["exam", "exam_critiques", f"reward_model_{number:02d}", *critic]
     gate, *others = get_args(Part)
     return [
         node(write_critiques, ["exam", *critic], "exam_critiques", name="write_exam_critiques"),
-        node(sit_gate, ["exam", *judge], f"{gate}_scores", name=f"sit_{gate}"),
+        node(named(sit_part, part=gate), judge, f"{gate}_scores", name=f"sit_{gate}"),
         *(
-            node(named(sit_report, part=part), ["exam", "gate_scores", *judge], f"{part}_scores", name=f"sit_{part}")
+            node(named(sit_part, part=part), [*judge, f"{gate}_scores"], f"{part}_scores", name=f"sit_{part}")
             for part in others
         ),
         node(collect_scores, [f"{part}_scores" for part in (gate, *others)], "scores", name="collect_scores"),
