@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vlrm.schema import SeenObject
 
 EXISTENCE = "existence"
-SEEN = 0.5
+SEEN = 0.4
 """Score from which on an object is asked about as one that is there; the rule settles what it really is."""
 
 

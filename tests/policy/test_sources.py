@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from vlrm.policy.candidates import Distinct, sample_candidates
+from vlrm.policy.examples import SHOWN, Example
 from vlrm.policy.protocol import Sampling
 from vlrm.policy.sources import Sources
 
@@ -67,17 +68,21 @@ def test_a_question_may_be_left_to_its_two_words():
     assert answers == [("p1-c0", "Yes", "opposite"), ("p1-c1", "No", "opposite")]
 
 
-def test_answers_to_a_question_begin_as_told():
-    class Opened(Scripted):
+def test_examples_stand_before_a_request_to_describe_alone():
+    class Asked(Scripted):
         def write(self, requests, sampling, progress=None):
-            self.openings = [request.opening for request in requests]
+            self.asked = [request.conversation.messages for request in requests]
             return super().write(requests, sampling, progress)
 
-    writer = Opened("dog.", "cat.", "Yes.", "No.")
-    openings = {"Describe it.": "There is a"}
-    rows = sample_candidates(writer, PROMPTS, 2, Sampling(), 0, openings=openings).to_pylist()
-    assert [row["text"] for row in rows] == ["There is a dog.", "There is a cat.", "Yes.", "No."]
-    assert writer.openings == ["There is a", "There is a", "", ""]
+    pool = [Example(seen=f"In the picture, surely: thing {i}.", says=f"Thing {i}.") for i in range(9)]
+    writer = Asked("A dog.", "A cat.", "Yes.", "No.")
+    sample_candidates(writer, PROMPTS, 2, Sampling(), 0, examples=pool)
+    assert [len(messages) for messages in writer.asked] == [2 * SHOWN + 1, 2 * SHOWN + 1, 1, 1]
+    first, second = writer.asked[:2]
+    assert first == second and [turn["role"] for turn in first] == ["user", "assistant"] * SHOWN + ["user"]
+    texts = [turn["content"][0]["text"] for turn in first[:-1]]
+    said = list(zip(texts[::2], texts[1::2], strict=True))
+    assert len(set(said)) == SHOWN and set(said) <= {(f"{one.seen}\nDescribe it.", one.says) for one in pool}
 
 
 def test_an_unknown_source_is_refused():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 
+import pyarrow as pa
 import pytest
 import seeing_models
 import torch
@@ -16,8 +17,11 @@ from vlrm import chat
 from vlrm.errors import UserError
 from vlrm.families import FAMILIES, Layout, best_layout
 from vlrm.images import BLANK, partial, store
+from vlrm.pipelines.critique_generation.nodes import sample
+from vlrm.pipelines.settings import Policy
 from vlrm.policy.local import generate
 from vlrm.policy.protocol import Request, Sampling
+from vlrm.policy.sources import SAMPLED, STATED, Sources
 from vlrm.reward.critic import CriticExample, CriticTraining, load_critic, save_critic, train_critic
 from vlrm.reward.export import BASE, CLASSIFIER, export_model
 from vlrm.reward.learning import frozen_side
@@ -167,6 +171,16 @@ def test_a_partial_look_is_the_same_for_its_seed_and_opens_the_whole_image(folde
     all_gone = Vlm.load(seeing_models.write(tmp_path / "n", dropout=1), tmp_path)
     gone = all_gone.hold(pictures()[0])
     assert "nothing" in all_gone.look([partial(gone, 1)])[0].text and "nothing" not in all_gone.look([gone])[0].text
+
+
+def test_what_the_experts_are_sure_of_is_stated_beside_what_is_sampled(folder, tmp_path):
+    red = store(pictures()[0], tmp_path / "01_raw" / "images")
+    prompts = pa.table({"prompt_id": ["p"], "image_sha256": [red], "question": [QUESTION]})
+    policy = Policy(base=str(folder), candidates=2, sampling=Sampling(max_new_tokens=4), sources=Sources(stated=2))
+    rows = sample(prompts, policy, 0, str(tmp_path)).to_pylist()
+    said = [row for row in rows if row["source"] == STATED]
+    assert len(said) == 2 and {row["source"] for row in rows} == {SAMPLED, STATED}
+    assert all(row["image_sha256"] == red and "star" in row["text"] for row in said)
 
 
 def test_experts_see_a_stored_image_once_and_a_held_one_is_not_kept(folder, tmp_path):

@@ -38,9 +38,17 @@ BUS = [
 def test_what_is_sure_comes_first_with_its_place():
     assert write(BUS, words, 100) == (
         "In the picture, surely: red bus (large left), 2 people (small top right, center); "
-        'probably: car (small bottom right); maybe: 2 wine glasses; faint trace of: dog. Text read: "STOP".'
+        'probably: car; maybe: wine glass; faint trace of: dog. Text read: "STOP".'
     )
     assert write([], words, 100) == "In the picture nothing was found."
+
+
+def test_a_label_is_written_once_as_sure_as_its_surest_object():
+    crowd = [thing(i, "person", score) for i, score in enumerate((0.9, 0.35, 0.31, 0.2, 0.05))]
+    assert write([*crowd, thing(9, "kite", 0.15), thing(10, "kite", 0.12)], words, 100) == (
+        "In the picture, surely: 3 people; maybe: kite."
+    )
+    assert "Text read" not in write([thing(1, "bus", 0.9), said("d1", "text", "ST", 0.5)], words, 100)
 
 
 def test_the_budget_holds_and_the_surest_stays():
@@ -63,18 +71,20 @@ def test_a_text_in_an_image_ends_neither_line_nor_quotation(hostile):
 
 def test_a_partial_look_misses_and_mistakes_by_its_seed():
     labels = ("bus", "person", "cat")
-    looks = [partial(BUS, str(seed), labels, dropout=0.3, noise=0.2) for seed in range(300)]
-    assert looks[7] == partial(BUS, "7", labels, dropout=0.3, noise=0.2)
+    looks = [partial(BUS, str(seed), labels, dropout=0.3, noise=0.2, fading=0.5) for seed in range(300)]
+    assert looks[7] == partial(BUS, "7", labels, dropout=0.3, noise=0.2, fading=0.5)
     kept = sum(sum(row.kind == "object" for row in look) for look in looks) / (300 * 9)
     assert 0.65 < kept < 0.75
     named = [row for look in looks for row in look if row.evidence_id == "d4"]
     assert 0.1 < sum(row.label != "car" for row in named) / len(named) < 0.3
     assert {row.label for row in named} == {"car", *labels}
+    faded = [row.score / 0.9 for look in looks for row in look if row.evidence_id == "d1"]
+    assert 0.4 < sum(share < 1 for share in faded) / len(faded) < 0.6 and 0.1 <= min(faded) < 0.2
     for look in looks:
         ids = {row.evidence_id for row in look}
         assert "d1" in ids or not ids & {"d1.colour", "d1.text"}
-    assert partial(BUS, "1", labels, dropout=0, noise=0) == BUS
-    assert partial(BUS, "1", labels, dropout=1, noise=0) == []
+    assert partial(BUS, "1", labels, dropout=0, noise=0, fading=0) == BUS
+    assert partial(BUS, "1", labels, dropout=1, noise=0, fading=0) == []
 
 
 def test_places_are_a_grid():

@@ -12,6 +12,7 @@ from vlrm.critiques.templates import AUTO, TEMPLATES
 from vlrm.devices import DEVICE, PrecisionOrAuto
 from vlrm.policy.candidates import Distinct
 from vlrm.policy.endpoint_settings import Endpoint
+from vlrm.policy.examples import Example
 from vlrm.policy.protocol import Sampling
 from vlrm.policy.sources import Sources
 
@@ -44,15 +45,6 @@ class Verdicts(BaseModel):
     shrink: float = Field(SHRINK, gt=0)
 
 
-class Opening(BaseModel):
-    """What candidates for a question begin with, for a base model that rambles when left to begin by itself."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    question: str
-    begins: str
-
-
 class Policy(BaseModel):
     """The base model, a folder or hub name, how K candidates are drawn from it, and which count as one.
 
@@ -68,18 +60,14 @@ class Policy(BaseModel):
     distinct: Distinct = Distinct()
     sources: Sources | None = Field(None, exclude_if=lambda sources: sources is None)
     """What candidates are written about; null: each about its image."""
-    openings: tuple[Opening, ...] = Field((), exclude_if=lambda openings: not openings)
+    examples: tuple[Example, ...] = Field((), exclude_if=lambda examples: not examples)
+    """Shown before a request to describe, for a base model that rambles without."""
     # Left out of a round's key while there is none: rounds from before it stay what they are.
     endpoint: Endpoint | None = Field(None, exclude_if=lambda endpoint: endpoint is None)
     dtype: PrecisionOrAuto = Field("float32", exclude_if=lambda dtype: dtype == "float32")
     """Of the base model's weights; ``auto`` is bfloat16 on a GPU that computes in it, else float32."""
     max_pixels: int | None = Field(None, ge=1, exclude_if=lambda pixels: pixels is None)
     """Larger images are scaled down before ``base`` sees them, in sampling, training and scoring; saved with it."""
-
-    @property
-    def beginnings(self) -> dict[str, str]:
-        """Question -> what its candidates begin with."""
-        return {one.question: one.begins for one in self.openings}
 
     # These say how, not what: with another value a finished round stays finished.
     device: str = Field("cpu", pattern=f"^({DEVICE})$", exclude=True)

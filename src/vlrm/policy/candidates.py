@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from vlrm import chat
 from vlrm.policy.duplicates import Pairs, jaccard, word_pairs
+from vlrm.policy.examples import turns
 from vlrm.policy.protocol import Request, Sampling, Writer, row_seed
 from vlrm.policy.sources import SAMPLED, Sources, asks_yes_or_no, candidate, opposites, shown
 from vlrm.progress import say
@@ -17,6 +18,9 @@ from vlrm.schema import RESPONSES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from vlrm.chat import Messages
+    from vlrm.policy.examples import Example
 
 
 class Distinct(BaseModel):
@@ -40,12 +44,13 @@ def sample_candidates(
     seed: int,
     distinct: Distinct | None = None,
     sources: Sources | None = None,
-    openings: Mapping[str, str] | None = None,
+    examples: Sequence[Example] = (),
 ) -> pa.Table:
     """RESPONSES with source ``sampled``, in the prompts' order: ``number`` per prompt.
 
     With ``sources`` some are written about a part of the image's evidence or about another image, and their source
-    says so (:mod:`vlrm.policy.sources`). ``openings``: question -> what its candidates begin with.
+    says so (:mod:`vlrm.policy.sources`). ``examples``: of which some stand before a request to describe
+    (:mod:`vlrm.policy.examples`).
 
     With ``distinct``, near duplicates of an earlier candidate are drawn again, and what stays one is left out: a prompt
     may then have fewer rows. Without it every draw counts, as best-of-N needs.
@@ -60,7 +65,10 @@ def sample_candidates(
     known = _Known(
         asked,
         sorted(set(prompts["image_sha256"].to_pylist())),
-        {prompt_id: (openings or {}).get(question, "") for prompt_id, question in asked.items()},
+        {
+            prompt_id: [] if asks_yes_or_no(question) else turns(examples, question, prompt_id)
+            for prompt_id, question in asked.items()
+        },
     )
     _draw(writer, rows, known, sampling, seed)
     if distinct is not None:
@@ -85,11 +93,11 @@ def _in_order(rows: list[dict[str, Any]], prompts: pa.Table) -> list[dict[str, A
 
 @dataclass(frozen=True)
 class _Known:
-    """Of prompts: the question by id, all images, and what an answer begins with by id."""
+    """Of prompts: the question by id, all images, and the turns before the question by id."""
 
     asked: Mapping[str, str]
     images: Sequence[str]
-    openings: Mapping[str, str]
+    before: Mapping[str, Messages]
 
 
 def _draw(
@@ -101,9 +109,11 @@ def _draw(
     again = (attempt,) if attempt else ()
     requests = [
         Request(
-            Conversation(shown(row, known.images, seed), chat.ask(known.asked[row["prompt_id"]])),
+            Conversation(
+                shown(row, known.images, seed),
+                [*known.before[row["prompt_id"]], *chat.ask(known.asked[row["prompt_id"]])],
+            ),
             row_seed("candidate", seed, row["prompt_id"], row["sample"], *again),
-            known.openings.get(row["prompt_id"], ""),
         )
         for row in rows
     ]
@@ -114,8 +124,8 @@ def _draw(
         done += count
         say(f"candidate {done} of {len(requests)}" + (" drawn again" if attempt else ""))
 
-    for row, request, text in zip(rows, requests, writer.write(requests, sampling, progress), strict=True):
-        row["text"] = f"{request.opening} {text}".strip() if request.opening else text
+    for row, text in zip(rows, writer.write(requests, sampling, progress), strict=True):
+        row["text"] = text
 
 
 def _repeated(rows: list[dict[str, Any]], kept: dict[str, list[Pairs]], similarity: float) -> list[dict[str, Any]]:

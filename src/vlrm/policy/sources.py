@@ -18,6 +18,8 @@ SAMPLED: Final = "sampled"
 PARTIAL: Final = "partial"
 OTHER: Final = "other"
 OPPOSITE: Final = "opposite"
+STATED: Final = "stated"
+"""Of responses put together from the evidence (:mod:`vlrm.policy.stating`): offered against their own edits only."""
 WRITTEN = (SAMPLED, PARTIAL, OTHER, OPPOSITE)
 """``source`` of responses that nobody edited: written about the image, about a part of the evidence of it, about
 another image of the same prompts, or the bare answer that none of these gave."""
@@ -38,6 +40,8 @@ class Sources(BaseModel):
 
     order: tuple[Source, ...] = Field(("sampled", "sampled", "partial", "other"), min_length=1)
     opposite: bool = True
+    stated: int = Field(0, ge=0)
+    """Descriptions of each prompt put together from what the experts are sure of, to be edited."""
     sample_answers: bool = True
     """False: yes-or-no questions are not sampled at all, their candidates are the two words."""
 

@@ -21,14 +21,16 @@ class Seeing(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     experts: list[ExpertConfig] = Field(min_length=1)
-    form: Literal["evidence-1"] = "evidence-1"
+    form: Literal["evidence-2"] = "evidence-2"
     """How evidence is written (:mod:`vlrm.seeing.prefix`); a change of it is a new name."""
     tokens: int = Field(default=96, ge=16)
     """The longest prefix."""
-    dropout: float = Field(default=0.3, ge=0, le=1)
+    dropout: float = Field(default=0.15, ge=0, le=1)
     """Of a partial look: chance that an object, or a text that was read, is left out."""
     noise: float = Field(default=0.05, ge=0, le=1)
     """Of a partial look: chance that an object that stays gets another label."""
+    fading: float = Field(default=0.5, ge=0, le=1)
+    """Of a partial look: chance that an object that stays is seen less surely."""
 
 
 def sees_through_experts(folder: str | Path) -> bool:

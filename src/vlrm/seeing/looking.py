@@ -73,6 +73,6 @@ class Looking:
 
     def manifest(self, seeing: Seeing) -> dict[str, Any]:
         """What a reward model records of the eyes it was trained with."""
-        return seeing.model_dump(mode="json", exclude={"dropout", "noise"}) | {
+        return seeing.model_dump(mode="json", exclude={"dropout", "noise", "fading"}) | {
             "fingerprints": {expert.name: expert.fingerprint for expert in self.experts}
         }

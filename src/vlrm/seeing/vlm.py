@@ -13,6 +13,7 @@ from transformers.utils.logging import disable_progress_bar
 from vlrm.errors import UserError
 from vlrm.families import reader_family
 from vlrm.images import whole
+from vlrm.schema import seen_objects
 from vlrm.seeing import prefix
 from vlrm.seeing.config import read_seeing, write_seeing
 from vlrm.seeing.looking import Looking
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from vlrm.schema import Evidence, SeenObject
     from vlrm.seeing.config import Seeing
 
 logger = logging.getLogger(__name__)
@@ -136,23 +138,31 @@ class EvidenceVlm(Vlm):
                 "otherwise than it learned to", " and ".join(others), where,
             )  # fmt: skip
 
+    def objects(self, references: Sequence[str]) -> list[list[SeenObject]]:
+        """What the experts see in each image, seen whole."""
+        names = [whole(reference)[1] for reference in references]
+        return [seen_objects(found) for found in self._found(names)]
+
     def looked_at(self, reference: str) -> str:
         """The reference itself: a partial look is another one."""
         return reference
 
     def _look(self, references: Sequence[str]) -> list[Seen]:
         split = [whole(reference) for reference in references]
-        found = self.looking.evidence([name for _, name in split], self.open, lambda name: HELD not in name)
+        found = self._found([name for _, name in split])
         return [
             Seen(self._written(evidence, seed, name), torch.empty(0, 0))
             for (seed, name), evidence in zip(split, found, strict=True)
         ]
 
-    def _written(self, evidence: Sequence[Any], seed: str | None, name: str) -> str:
+    def _found(self, names: Sequence[str]) -> list[list[Evidence]]:
+        return self.looking.evidence(names, self.open, lambda name: HELD not in name)
+
+    def _written(self, evidence: Sequence[Evidence], seed: str | None, name: str) -> str:
         if seed is not None:
             evidence = prefix.partial(
                 evidence, f"{seed} {name}", self.looking.labels,
-                dropout=self.seeing.dropout, noise=self.seeing.noise,
+                dropout=self.seeing.dropout, noise=self.seeing.noise, fading=self.seeing.fading,
             )  # fmt: skip
         return self.data(prefix.write(evidence, self._count, self.seeing.tokens))
 

@@ -15,20 +15,36 @@ from vlrm.claims.table import objects_by_image, verify_responses
 from vlrm.counterfactuals import CounterfactualSettings, edit_candidates
 from vlrm.critiques.sampling import sample_critiques
 from vlrm.critiques.templates import choose
+from vlrm.errors import UserError
+from vlrm.pipelines.opening import open_vlm
 from vlrm.pipelines.settings import Critiques, Policy, image_store
 from vlrm.pipelines.writers import open_writer
 from vlrm.policy.candidates import sample_candidates
 from vlrm.policy.local import LocalWriter
 from vlrm.policy.protocol import row_seed
+from vlrm.policy.stating import stated
 from vlrm.prompts import scenes_by_image, store_scene
+from vlrm.schema import RESPONSES
+from vlrm.seeing.vlm import EvidenceVlm
 
 
 def sample(prompts: pa.Table, policy: Policy, seed: int, data: str) -> pa.Table:
     """K candidates per prompt from the frozen base policy, fewer where it repeats itself."""
     writer = open_writer(policy, data)
-    return sample_candidates(
-        writer, prompts, policy.candidates, policy.sampling, seed, policy.distinct, policy.sources, policy.beginnings
+    said = sample_candidates(
+        writer, prompts, policy.candidates, policy.sampling, seed, policy.distinct, policy.sources, policy.examples
     )
+    if policy.sources is None or policy.sources.stated == 0:
+        return said
+    vlm = writer.vlm if isinstance(writer, LocalWriter) else open_vlm(policy, data)
+    if not isinstance(vlm, EvidenceVlm):
+        raise UserError(
+            f"policy.sources.stated needs a base model that sees through experts; {policy.base} is none: set it to 0"
+        )
+    rows = prompts.to_pylist()
+    images = list(dict.fromkeys(row["image_sha256"] for row in rows))
+    seen = dict(zip(images, vlm.objects(images), strict=True))
+    return pa.concat_tables([said, pa.Table.from_pylist(stated(rows, seen, policy.sources.stated), RESPONSES)])
 
 
 def verify(responses: pa.Table, prompts: pa.Table, evidence: pa.Table, reliability: dict[str, Any]) -> pa.Table:

@@ -67,7 +67,7 @@ def _scored(
     vlm = open_vlm(policy, data)
     # Every draw counts: N answers are what N draws give, repetitions included.
     writer = open_writer(policy, data, vlm)
-    said = sample_candidates(writer, asked, settings.candidates, policy.sampling, seed, openings=policy.beginnings)
+    said = sample_candidates(writer, asked, settings.candidates, policy.sampling, seed, examples=policy.examples)
     questions = dict(zip(asked["prompt_id"].to_pylist(), asked["question"].to_pylist(), strict=True))
     rows = [Row(r["image_sha256"], questions[r["prompt_id"]], r["text"]) for r in said.to_pylist()]
     rewards = score(RewardModel.load(reward_model, vlm), rows)
