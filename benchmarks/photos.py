@@ -1,20 +1,23 @@
 """The loop on real photos: four folds by image hash, judged by human boxes and captions on the photos left out.
 
-    python benchmarks/photos.py --photos FOLDER [--folds 4] [--seeds 1] [--ablate]
+    python benchmarks/photos.py --photos FOLDER [--folds 4] [--seeds 1] [--ablate] [--jobs 2]
 
 FOLDER holds COCO photos with instances.json and captions.json. Each fold is one ``kedro run --pipelines iterate --env
-photos`` on the photos of the other three; seeds after the first, and the ablations, run on the first fold. All runs
-share one data folder: a run that was interrupted goes on where it was, and what two runs have in common is done once.
-The last line is the result as one JSON object; the same is written to benchmarks/results/photos.json.
+photos`` on the photos of the other three; seeds after the first, and the ablations, run on the first fold. The runs of
+a fold share a data folder: a run that was interrupted goes on where it was, and what two have in common is done once.
+With --jobs 2 two folds run at once, each on one thread. The last line is the result as one JSON object; the same is
+written to benchmarks/results/photos.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -57,9 +60,25 @@ def runs_of(arguments: argparse.Namespace) -> list[Run]:
     return runs + [Run(data, 0, 0, arm, words) for arm, words in ARMS.items() if arguments.ablate]
 
 
-def measured(run: Run, photos: Photos, items: list[Item], question: str, extra: list[str]) -> dict[str, Any]:
-    run.iterate(photos, extra)
-    return HeldOut(run, photos, items, question).scores()
+def measured(
+    runs: list[Run], photos: Photos, items: list[Item], question: str, arguments: argparse.Namespace, console: Console
+) -> dict[str, dict[str, Any]]:
+    """Scores of each run by name; the runs of a fold one after the other, ``--jobs`` folds at once."""
+    threads = 1 if arguments.jobs > 1 else None
+    if threads:
+        torch.set_num_threads(threads)
+
+    def fold(mine: list[Run]) -> dict[str, dict[str, Any]]:
+        found = {}
+        for run in mine:
+            console.print(f"{run.name}: {len(photos.sha)} photos, those of fold {run.fold} left out")
+            run.iterate(photos, arguments.params, threads)
+            found[run.name] = HeldOut(run, photos, items, question).scores()
+        return found
+
+    by_fold = [[run for run in runs if run.fold == number] for number in range(arguments.folds)]
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        return {name: scores for found in pool.map(fold, by_fold) for name, scores in found.items()}
 
 
 def result_of(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
@@ -68,10 +87,7 @@ def result_of(arguments: argparse.Namespace, console: Console) -> dict[str, Any]
     question = config["questions"]["describe"][0]
     items = caption_pairs(photos, question) + pope(photos)
     runs = runs_of(arguments)
-    scores = {}
-    for run in runs:
-        console.print(f"{run.name}: {len(photos.sha)} photos, those of fold {run.fold} left out")
-        scores[run.name] = measured(run, photos, items, question, arguments.params)
+    scores = measured(runs, photos, items, question, arguments, console)
     first = [run for run in runs if run.seed == 0 and not run.arm]
     rule = judged_by_rule(items, photos)
     text = judged_by_text(items)
@@ -85,7 +101,8 @@ def result_of(arguments: argparse.Namespace, console: Console) -> dict[str, Any]
     costs = {run.name: run.costs() for run in runs}
     headline = {name: figures[name]["value"] if figures.get(name) else None for name in SHOWN}
     return {
-        "benchmark": "photos", "photos": len(photos.sha), "folds": arguments.folds, "params": arguments.params,
+        "benchmark": "photos", "photos": len(photos.sha), "folds": arguments.folds, "jobs": arguments.jobs,
+        "params": arguments.params,
         **headline,
         "seconds": max(cost["seconds"] for cost in costs.values()),
         "peak_memory_mb": max(cost["peak_memory_mb"] for cost in costs.values()),
@@ -120,6 +137,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--folds", type=int, default=FOLDS, choices=range(1, FOLDS + 1), help="folds to run")
     parser.add_argument("--seeds", type=int, default=1, help="seeds; those after the first run on the first fold")
     parser.add_argument("--ablate", action="store_true", help="the ablations too, on the first fold")
+    parser.add_argument("--jobs", type=int, default=1, choices=(1, 2), help="folds at once; with 2 each has one thread")
     parser.add_argument("--data", default="data/bench-photos", help="folder of the runs")
     parser.add_argument("--params", nargs="*", default=[], metavar="KEY=VALUE", help="more parameters of every run")
     parser.add_argument("--out", type=Path, default=RESULT, help="where the result is written")

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,9 @@ from measured_on import ROOT
 from photos_exam import chair, prompts_of
 from vlrm.images import store
 from vlrm.lineage.hashing import hash_path
+from vlrm.memory import tree_bytes
 from vlrm.policy.candidates import sample_candidates
+from vlrm.policy.examples import Example
 from vlrm.policy.local import LocalWriter
 from vlrm.policy.protocol import Sampling
 from vlrm.reward.model import RewardModel, Row
@@ -47,9 +50,12 @@ def settings() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Run:
-    """One run: the photos of three folds, a seed, and what differs from the defaults (``words``: KEY=VALUE)."""
+    """One run: the photos of three folds, a seed, and what differs from the defaults (``words``: KEY=VALUE).
 
-    data: Path
+    The runs of a fold share the folder ``home / fold-N``: a stage that two have in common is done once.
+    """
+
+    home: Path
     fold: int
     seed: int
     arm: str = ""
@@ -60,8 +66,12 @@ class Run:
         return f"fold-{self.fold}-seed-{self.seed}" + (f"-{self.arm}" if self.arm else "")
 
     @property
+    def data(self) -> Path:
+        return self.home / f"fold-{self.fold}"
+
+    @property
     def line(self) -> Path:
-        """Its rounds; those of all runs lie side by side, so that a stage that two have in common is done once."""
+        """Its rounds."""
         return self.data / "rounds" / self.name
 
     @property
@@ -70,7 +80,7 @@ class Run:
 
     def training(self, photos: Photos) -> Path:
         """The folder of the photos that the run is given: all but its own fold's."""
-        folder = self.data / "folds" / str(self.fold)
+        folder = self.data / "photos"
         folder.mkdir(parents=True, exist_ok=True)
         for name in photos.sha:
             if photos.fold(name) != self.fold and not (folder / name).exists():
@@ -79,16 +89,18 @@ class Run:
                 part.replace(folder / name)
         return folder
 
-    def iterate(self, photos: Photos, extra: Sequence[str]) -> None:
+    def iterate(self, photos: Photos, extra: Sequence[str], threads: int | None = None) -> None:
         """``kedro run --pipelines iterate --env photos``; its progress is shown, wall time and peak memory are kept."""
+        few = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
         given = [f"data={self.data}", f"experiment={self.name}", f"seed={self.seed}", f"images={self.training(photos)}"]
         words = ["kedro", "run", "--pipelines", "iterate", "--env", "photos", "--params"]
         command = [sys.executable, "-m", *words, ",".join([*given, *self.words, *extra])]
         began, peak = time.monotonic(), 0.0
-        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONUNBUFFERED": "1"})
+        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | few | {"PYTHONUNBUFFERED": "1"})
         while process.poll() is None:
-            peak = max(peak, _memory_mb(process.pid))
-            time.sleep(1.0)
+            with suppress(psutil.Error):
+                peak = max(peak, tree_bytes(process.pid) / 2**20)
+            time.sleep(3.0)  # the memory of a process tree is not free to read
         self._note(time.monotonic() - began, peak)
         if process.returncode:
             raise SystemExit(
@@ -118,15 +130,6 @@ class Run:
     def last(self) -> str:
         """The folder of the last round."""
         return max(one.parent.name for one in self.line.glob("[0-9][0-9]/reward_model"))
-
-
-def _memory_mb(pid: int) -> float:
-    try:
-        tree = [psutil.Process(pid)]
-        tree += tree[0].children(recursive=True)
-        return sum(one.memory_info().rss for one in tree) / 2**20
-    except psutil.Error:
-        return 0.0
 
 
 @dataclass
@@ -179,19 +182,22 @@ class HeldOut:
 
     def _rewards(self, number: str) -> dict[str, list[float]]:
         model = RewardModel.load(self._model(number), self._open())
-        mine = self._mine()
-        rows = [Row(self.photos.sha[str(i.image)], i.question, text) for i in mine for text in i.responses]
-        rewards = score(model, rows).reshape(-1, 2)
-        return {item.key: [float(one) for one in pair] for item, pair in zip(mine, rewards, strict=True)}
+        asked = {
+            item.key: [Row(self.photos.sha[str(item.image)], item.question, text) for text in item.responses]
+            for item in self._mine()
+        }
+        rows = list(dict.fromkeys(row for both in asked.values() for row in both))  # POPE's splits share questions
+        known = dict(zip(rows, (float(reward) for reward in score(model, rows)), strict=True))
+        return {key: [known[row] for row in both] for key, both in asked.items()}
 
     def _best_of(self) -> list[dict[str, Any]]:
         """Candidates of each photo, written by the frozen base about all its evidence."""
         base = self._open()
         prompts = prompts_of(self.names, self.photos, self.question, self._store)
         sampling = Sampling.model_validate(settings()["policy"]["sampling"])
-        openings = {one["question"]: one["begins"] for one in settings()["policy"]["openings"]}
+        examples = [Example.model_validate(one) for one in settings()["policy"]["examples"]]
         said = sample_candidates(
-            LocalWriter(base), prompts, CANDIDATES, sampling, self.run.seed, openings=openings
+            LocalWriter(base), prompts, CANDIDATES, sampling, self.run.seed, examples=examples
         ).to_pylist()
         rewards = score(
             RewardModel.load(self._model(self.run.last), self._open()),

@@ -28,7 +28,9 @@ def module(name: str):
     return found
 
 
-exam, figures, folds, main = (module(name) for name in ("photos_exam", "photos_figures", "photos_folds", "photos"))
+exam, figures, folds, main, tables = (
+    module(name) for name in ("photos_exam", "photos_figures", "photos_folds", "photos", "photos_tables")
+)
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +116,17 @@ def test_figures_are_those_of_the_items(photos):
     half = figures.figures_of([scored(photos, items, 0.5)], items, photos, rule, text)
     assert half["pair_accuracy"]["value"] > half["pope_adversarial_accuracy"]["value"]
     assert set(main.SHOWN) <= found.keys()
+
+
+def test_the_tables_of_the_docs_find_their_figures(photos):
+    items = exam.caption_pairs(photos, "What is it?") + exam.pope(photos)
+    rule, text = {item.key: 1.0 for item in items}, {item.key: 0.5 for item in items}
+    found = figures.figures_of([scored(photos, items, 1.0)], items, photos, rule, text)
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in tables.judged(found).splitlines()]
+    assert len(rows) == 6 and all(cells[1].startswith("100.0") and "-" not in cells[1:5] for cells in rows[2:])
+    assert [cells[-1] for cells in rows[2:]] == ["+0.0 (+0.0 to +0.0)"] * 4
+    point = {"source": "other", "tau": 0.85, "offered": 4, "kept": 2, "judged": 0, "precision": None}
+    assert tables.rule([point, point | {"tau": 0.9}], 0.85).splitlines()[2:] == ["| other | 4 | 2 | 0 | - |"]
 
 
 def test_choosing_by_reward_changes_what_is_said_and_is_told(photos):

@@ -1,0 +1,70 @@
+"""The tables of docs/results.md about photos, as Markdown, from benchmarks/results/photos.json.
+
+python benchmarks/photos_tables.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from loop_tables import points, table
+from photos import RESULT
+from vlrm.evaluation.summary import with_interval
+
+ASKED = {
+    "human caption or its counterfactual": ("", "pair_gain", "pair_over_detector"),
+    "POPE, random": ("pope_random", "", "pope_random_over_detector"),
+    "POPE, popular": ("pope_popular", "", "pope_popular_over_detector"),
+    "POPE, adversarial": ("pope_adversarial", "", "pope_adversarial_over_detector"),
+}
+BEST_OF = {
+    "contradicted objects among those named, first sample": "chair_first",
+    "the same, best of 8": "chair_best_of_8",
+    "true objects of best of 8 beside the first sample's": "coverage_of_first",
+    "pair accuracy where the detector errs or ties": "pair_accuracy_where_detector_errs_or_ties",
+    "pair accuracy on photos of val2017 alone": "pair_accuracy_val2017",
+    "the detector rule on these": "detector_only_accuracy_val2017",
+}
+
+
+def judged(figures: dict[str, Any]) -> str:
+    rows = []
+    for title, (split, gain, over) in ASKED.items():
+        prefix, suffix = (f"{split}_", f"_{split}") if split else ("pair_", "")
+        names = (f"{prefix}accuracy", f"{prefix}accuracy_round0", f"detector_only{suffix}_accuracy",
+                 f"text_only{suffix}_accuracy")  # fmt: skip
+        cells = [with_interval(figures.get(name)) for name in names]
+        rows.append([title, *cells, points(figures.get(gain)), points(figures.get(over))])
+    heads = ["accuracy, %", "reward model", "round 0", "detector rule", "words alone", "over round 0, points",
+             "over the detector, points"]  # fmt: skip
+    return table(heads, rows)
+
+
+def rule(curve: list[dict[str, Any]], tau: float) -> str:
+    rows = [
+        [one["source"], str(one["offered"]), str(one["kept"]), str(one["judged"]),
+         "-" if one["precision"] is None else f"{100 * one['precision']:.1f}"]
+        for one in curve
+        if one["tau"] == tau
+    ]  # fmt: skip
+    return table(["source of pair", "offered", f"kept at q+ >= {tau}", "boxes decide", "labels right, %"], rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--file", type=Path, default=RESULT, help="what benchmarks/photos.py wrote")
+    parser.add_argument("--tau", type=float, default=0.85, help="the rule's threshold of the last table")
+    arguments = parser.parse_args()
+    result = json.loads(arguments.file.read_text("utf-8"))
+    figures = result["figures"]
+    others = table(["figure", "%"], [[title, with_interval(figures.get(name))] for title, name in BEST_OF.items()])
+    print(judged(figures), others, rule(result["rule_curve"], arguments.tau), sep="\n\n")
+    for name, cost in result["runs"].items():
+        print(f"\n{name}: {cost['seconds'] / 60:.0f} min, {cost['peak_memory_mb'] / 1024:.1f} GiB")
+
+
+if __name__ == "__main__":
+    main()
