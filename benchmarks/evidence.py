@@ -1,10 +1,10 @@
 """What the evidence is worth: claims read from English, verdicts, counterfactuals, objects of drawn scenes.
 
-    python benchmarks/evidence.py [--parts claims photos nlvr counterfactuals scenes cost]
+    python benchmarks/evidence.py [--parts claims calibration photos nlvr counterfactuals scenes cost]
 
-Needs ../shared/data beside the repository for the parts photos, nlvr, counterfactuals and cost, and the packages of the
-extras "photos" and "embedded". The last line is one JSON object; the same, with the machine, is written to
-benchmarks/results/evidence.json.
+Needs ../shared/data beside the repository for the parts calibration, photos, nlvr, counterfactuals and cost, and the
+packages of the extras "photos" and "embedded". The last line is one JSON object; the same, with the machine, is written
+to benchmarks/results/evidence.json.
 """
 
 from __future__ import annotations
@@ -77,7 +77,14 @@ def counterfactuals() -> dict[str, Any]:
     """Edits of human captions, made by expert evidence alone and judged by human boxes and all captions of a photo."""
     from evidence_counterfactuals import caption_edits
 
-    return caption_edits(SHARED / "coco_photos")
+    return caption_edits(SHARED / "coco_photos", ROOT / "data")
+
+
+def calibration() -> dict[str, Any]:
+    """Two ways from scores to probabilities, by cross-validation on the photos that COCO SSD is calibrated on."""
+    from evidence_calibration import cross_validated
+
+    return cross_validated(SHARED / "coco_calibration")
 
 
 def scenes() -> dict[str, Any]:
@@ -95,8 +102,8 @@ def cost() -> dict[str, Any]:
 
 
 PARTS: dict[str, Callable[[], dict[str, Any]]] = {
-    "claims": claims, "photos": photos, "nlvr": nlvr, "counterfactuals": counterfactuals, "scenes": scenes,
-    "cost": cost,
+    "claims": claims, "calibration": calibration, "photos": photos, "nlvr": nlvr, "counterfactuals": counterfactuals,
+    "scenes": scenes, "cost": cost,
 }  # fmt: skip
 GOALS = {
     "claim_f1_existence": (0.9, None), "claim_f1_attribute": (0.9, None), "claim_f1_count": (0.85, None),
@@ -107,6 +114,10 @@ GOALS = {
     "photos_ece": (None, 0.05), "scenes_verdict_precision": (0.98, None), "scenes_unverifiable": (None, 0.1),
     "annotation_throughput_ratio": (0.9, None), "annotation_growth_mb": (None, 50),
 }  # fmt: skip
+CURVES = {
+    "photos_curve": "Verdicts on photos over the probability asked of them",
+    "counterfactual_curve": "Edits of captions, made with another certainty",
+}
 
 
 def show(figures: dict[str, Any], console: Console) -> None:
@@ -114,19 +125,22 @@ def show(figures: dict[str, Any], console: Console) -> None:
     for title in ("figure", "measured", "goal", "met"):
         table.add_column(title)
     for name, value in figures.items():
-        if isinstance(value, list):
+        if name.endswith("_curve"):
             continue
         low, high = GOALS.get(name, (None, None))
         goal = f">= {low}" if low is not None else f"<= {high}" if high is not None else ""
         met = value is not None and (low is None or value >= low) and (high is None or value <= high)
         table.add_row(name.replace("_", " "), str(value), goal, ("yes" if met else "NO") if goal else "")
     console.print(table)
-    if curve := figures.get("photos_curve"):
-        table = Table(title="Verdicts on photos over the probability asked of them", title_justify="left")
-        for title in curve[0]:
-            table.add_column(title.replace("_", " "))
+    for name, title in CURVES.items():
+        curve = figures.get(name)
+        if curve is None:
+            continue
+        table = Table(title=title, title_justify="left")
+        for column in curve[0]:
+            table.add_column(column.replace("_", " "))
         for point in curve:
-            table.add_row(*(f"{value:.2f}" for value in point.values()))
+            table.add_row(*(f"{value:.2f}" if isinstance(value, float) else str(value) for value in point.values()))
         console.print(table)
 
 
@@ -136,7 +150,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULT, help="where the result is written")
     arguments = parser.parse_args()
     needed = dict.fromkeys(("photos", "counterfactuals", "cost"), SHARED / "coco_photos")
-    needed["nlvr"] = SHARED / "nlvr_dev"
+    needed |= {"nlvr": SHARED / "nlvr_dev", "calibration": SHARED / "coco_calibration"}
     for part in arguments.parts:
         if part in needed and not needed[part].is_dir():
             parser.error(f"the part {part} needs {needed[part]}: put the shared data there, or leave the part out")

@@ -21,7 +21,7 @@ from vlrm.images import open_image
 from vlrm.schema import Claim, ObjectPhrase, SeenObject, seen_objects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 BATCH = 8
@@ -62,18 +62,23 @@ def read_photos(folder: Path) -> Photos:
     there = {name: {thing.noun for thing in things} for name, things in boxes.items()}
     for name, text in captions:
         there[name] |= {noun for noun, said in _objects(text) if said}
-    experts = build_experts([{"name": "coco_ssd"}])
-    measured = shipped(experts)
+    measured = shipped(build_experts([{"name": "coco_ssd"}]))
     if measured is None:
         raise SystemExit("The reliability shipped with coco_ssd is of other settings: measure it again.")
+    found = look(folder, sorted(boxes))
+    val = {image["file_name"] for image in raw["images"] if "val2017" in image["coco_url"]}
+    return Photos(found, there, boxes, captions, val, Reliability.from_json(measured.verification))
+
+
+def look(folder: Path, files: Sequence[str]) -> dict[str, list[SeenObject]]:
+    """What COCO SSD reports of each photo."""
+    experts = build_experts([{"name": "coco_ssd"}])
     found: dict[str, list[SeenObject]] = {}
-    files = sorted(boxes)
     for start in range(0, len(files), BATCH):
         part = files[start : start + BATCH]
         rows = run_experts(experts, [open_image(folder / "images" / name) for name in part])
         found |= {name: seen_objects(one) for name, one in zip(part, rows, strict=True)}
-    val = {image["file_name"] for image in raw["images"] if "val2017" in image["coco_url"]}
-    return Photos(found, there, boxes, captions, val, Reliability.from_json(measured.verification))
+    return found
 
 
 def verdicts(folder: Path) -> dict[str, Any]:
@@ -84,7 +89,8 @@ def verdicts(folder: Path) -> dict[str, Any]:
     own = _judge(photos, _captioned(photos, {name: name for name in photos.found}))
     other = _judge(photos, _captioned(photos, _exchanged(sorted(photos.found), rng)))
     figures = {
-        **_figures("photos", balanced), "photos_ece": _ece(balanced), "photos_claims": len(balanced),
+        **_figures("photos", balanced), "photos_claims": len(balanced),
+        "photos_ece": calibration_error(*_columns(balanced)),
         **_figures("photos_val2017", [one for one in balanced if one.photo in photos.val2017]),
         **_figures("photos_own_captions", own), "photos_own_captions_claims": len(own),
         **_figures("photos_other_captions", other), "photos_other_captions_claims": len(other),
@@ -133,9 +139,7 @@ def _objects(text: str) -> list[tuple[str, bool]]:
 
 
 def _judge(photos: Photos, claims: Iterable[tuple[str, str, bool]]) -> list[Judged]:
-    known = photos.reliability
-    priors = {**known.priors, "existence": 0.5}
-    reliability = Reliability(known.likelihoods, known.weights, priors, known.certain)
+    reliability = photos.reliability.asked(existence=0.5)
     judged = []
     for photo, noun, said in claims:
         claim = Claim("existence", ObjectPhrase(noun), 0, 0, (0, 0), polarity=said)
@@ -157,17 +161,20 @@ def _figures(name: str, judged: list[Judged]) -> dict[str, float | None]:
     return found
 
 
-def _ece(judged: list[Judged]) -> float:
+def _columns(judged: list[Judged]) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities and truth [claims]."""
+    return np.array([one.probability for one in judged]), np.array([one.true for one in judged])
+
+
+def calibration_error(chance: np.ndarray, true: np.ndarray) -> float:
     """Expected calibration error over bins of equal numbers of claims (Naeini et al., 2015)."""
-    order = sorted(judged, key=lambda one: one.probability)
-    bins = np.array_split(np.array([(one.probability, one.true) for one in order]), BINS)
-    return round(sum(abs(float((part[:, 0] - part[:, 1]).sum())) for part in bins) / len(judged), 4)
+    bins = np.array_split(np.argsort(chance, kind="stable"), BINS)
+    return round(sum(abs(float((chance[part] - true[part]).sum())) for part in bins) / len(chance), 4)
 
 
 def _curve(judged: list[Judged]) -> list[dict[str, float]]:
     """Precision and coverage of both verdicts over the probability that is asked of them."""
-    chance = np.array([one.probability for one in judged])
-    true = np.array([one.true for one in judged])
+    chance, true = _columns(judged)
     points = []
     for at in (0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99):
         point = {"at": at}

@@ -83,3 +83,19 @@ def test_matched_counterfactuals_balance_in_every_part_of_the_images() -> None:
         assert Counter(one.edit.words[0] for one in here) == Counter(one.edit.words[1] for one in here)
     assert max(Counter((one.response, one.image) for one in made).values()) <= 2
     assert made == matched_counterfactuals(responses, objects, PHOTOS, kinds=("object",))
+
+
+@pytest.mark.parametrize(("strata", "possible"), [(1, True), (STRATA, False)])
+def test_numbers_are_edited_where_captions_give_several(strata: int, possible: bool) -> None:
+    """Where all "two" lie in one part of the images and all "three" in another, no part can be matched in itself."""
+    parts = {name: stratum_of(name) for name in (f"image-{i}" for i in range(60))}
+    objects = {
+        name: [thing("car", 0.1 + 0.2 * i) for i in range(2 if part == 0 else 3)]
+        for name, part in parts.items()
+        if part in (0, 1)
+    }
+    responses = [(name, f"There are {('two', 'three')[len(seen) - 2]} cars.") for name, seen in objects.items()]
+    made = matched_counterfactuals(responses, objects, PHOTOS, kinds=("count",), strata=strata)
+    assert bool(made) is possible
+    assert Counter(one.edit.words[0] for one in made) == Counter(one.edit.words[1] for one in made)
+    assert all(not holds(one.edit.after, objects[one.image]) for one in made)

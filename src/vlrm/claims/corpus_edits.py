@@ -51,10 +51,11 @@ def matched_counterfactuals(
     sure: float = 0.9,
     each: int = 2,
     seed: int = 0,
+    strata: int = STRATA,
 ) -> list[Counterfactual]:
     """As many edits as can be matched, at most ``each`` of a claim.
 
-    Within each of ``STRATA`` parts of the images every word is edited in exactly as often as it is edited out. Matched
+    Within each of ``strata`` parts of the images every word is edited in exactly as often as it is edited out. Matched
     over all images alone, a classifier that leaves some images out would see the reverse of what it is asked about.
 
     Args:
@@ -72,15 +73,15 @@ def matched_counterfactuals(
         chances = [reliability.verify(c, seen).probability if reliability else 1.0 for c in claims]
         edits = every_edit(text, claims, chances, seen, rng, vocabulary, kinds, reliability=reliability, sure=sure)
         made += [(place, edit) for edit in edits]
-    strata = [stratum_of(responses[place][0]) for place, _ in made]
+    parts = [stratum_of(responses[place][0], strata) for place, _ in made]
     exchanges = [
-        ((stratum, edit.kind, edit.words[0]), (stratum, edit.kind, edit.words[1]))
-        for stratum, (_, edit) in zip(strata, made, strict=True)
+        ((part, edit.kind, edit.words[0]), (part, edit.kind, edit.words[1]))
+        for part, (_, edit) in zip(parts, made, strict=True)
     ]
     claims_of = [(place, edit.claim_index) for place, edit in made]
     worth = [1 + LIKELIER * _odds(edit, objects.get(responses[place][0], ()), likely) for place, edit in made]
     return [
-        Counterfactual(*responses[made[i][0]], made[i][1], strata[i])
+        Counterfactual(*responses[made[i][0]], made[i][1], parts[i])
         for i in matched(exchanges, [(claims_of, each)], worth)
     ]
 

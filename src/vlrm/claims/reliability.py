@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vlrm.claims.likelihoods import SHRINK, Likelihoods
+from vlrm.claims.presence import Presence
 from vlrm.claims.symbols import NOTHING, SILENT, Observed, observe
 from vlrm.claims.vocabulary import EMBEDDED
 from vlrm.errors import UserError
@@ -52,11 +53,24 @@ class Reliability:
         weights: Mapping[str, Mapping[str, float]],
         priors: Mapping[str, float],
         certain: float = CERTAIN,
+        presence: Presence | None = None,
     ) -> None:
+        """``presence`` decides of the nouns it knows whether they are there, in place of counts."""
         self.likelihoods = likelihoods
         self.weights = {table: dict(families) for table, families in weights.items()}
         self.priors = dict(priors)
         self.certain = certain
+        self.presence = presence
+
+    def asked(self, certain: float | None = None, **priors: float) -> Reliability:
+        """The same measurement with another certainty asked of verdicts, or other priors of kinds of claims."""
+        return Reliability(
+            self.likelihoods,
+            self.weights,
+            {**self.priors, **priors},
+            self.certain if certain is None else certain,
+            self.presence,
+        )
 
     @staticmethod
     def fit(
@@ -64,6 +78,7 @@ class Reliability:
         priors: Mapping[str, float] | None = None,
         certain: float = CERTAIN,
         shrink: float = SHRINK,
+        presence: Presence | None = None,
     ) -> Reliability:
         """Count symbols and fit family weights on claims whose truth is known.
 
@@ -79,14 +94,15 @@ class Reliability:
         for kind, _, truth in seen:
             shares[kind].append(truth)
         fitted = {kind: (sum(truths) + 1) / (len(truths) + 2) for kind, truths in shares.items()}
-        return Reliability(likelihoods, _fit_weights(seen, shrink), {**fitted, **(priors or {})}, certain)
+        return Reliability(likelihoods, _fit_weights(seen, shrink), {**fitted, **(priors or {})}, certain, presence)
 
     def verify(self, claim: Claim, objects: Sequence[SeenObject]) -> Verification:
         """The verdict on one claim; ``objects`` are all the objects the experts found in its image.
 
-        A noun (not of the embedded world) that no calibration knew and no expert has reported here is open: from
-        silence about it nothing follows, and the claim is left to its prior. A number of things is never likelier than
-        that there is one: where counts decide nothing, "three elephants" is as false as "an elephant".
+        A noun (not of the embedded world) that no calibration knew, that ``presence`` does not know either and that no
+        expert has reported here is open: from silence about it nothing follows, and the claim is left to its prior. A
+        number of things is never likelier than that there is one: where counts decide nothing, "three elephants" is as
+        false as "an elephant".
         """
         found = self._weighed(claim, objects)
         if claim.kind == "count" and claim.polarity and claim.count and found.verdict == "unverifiable":
@@ -98,15 +114,19 @@ class Reliability:
     def _weighed(self, claim: Claim, objects: Sequence[SeenObject]) -> Verification:
         seen = observe(claim, objects) if self._heard_of(claim, objects) else NOTHING
         sign = 1.0 if claim.polarity else -1.0
-        weights = self.weights.get(_weighting(seen), {})
-        families = {
-            family: round(sign * weights.get(family, 1.0) * ratio, 6)
-            for family, ratio in self.likelihoods.ratios(seen).items()
-        }
+        families = {family: round(sign * ratio, 6) for family, ratio in self._ratios(claim, seen, objects).items()}
         prior = self.priors.get(claim.kind, 0.5)
         log_odds = sign * math.log(prior / (1 - prior)) + sum(families.values())
         probability = 1 / (1 + math.exp(-log_odds))
         return Verification(probability, verdict_of(log_odds, self.certain), families, seen.evidence_ids)
+
+    def _ratios(self, claim: Claim, seen: Observed, objects: Sequence[SeenObject]) -> dict[str, float]:
+        """What each family adds to the log-odds of what the claim speaks of."""
+        noun = claim.subject.noun
+        if self.presence is not None and seen.table == "existence" and noun in self.presence.labels:
+            return {"detector": self.presence.ratio(noun, objects)}
+        weights = self.weights.get(_weighting(seen), {})
+        return {family: weights.get(family, 1.0) * ratio for family, ratio in self.likelihoods.ratios(seen).items()}
 
     def _heard_of(self, claim: Claim, objects: Sequence[SeenObject]) -> bool:
         nouns = {
@@ -115,7 +135,9 @@ class Reliability:
         unlisted = {noun for noun in nouns if noun not in EMBEDDED.nouns}
         if not unlisted:
             return True
-        calibrated = self.likelihoods.counts["existence"]["detector"].labels if self._calibrated else {}
+        calibrated = set(self.likelihoods.counts["existence"]["detector"].labels) if self._calibrated else set()
+        if self.presence is not None and claim.kind == "existence":
+            calibrated |= self.presence.labels.keys()
         return all(noun in calibrated or any(o.noun == noun for o in objects) for noun in unlisted)
 
     @property
@@ -124,7 +146,8 @@ class Reliability:
 
     def to_json(self) -> dict[str, Any]:
         """Everything :meth:`from_json` needs, as plain JSON values."""
-        return {
+        presence = {} if self.presence is None else {"presence": self.presence.to_json()}
+        return presence | {
             "format": FORMAT,
             "weights": self.weights,
             "priors": self.priors,
@@ -142,6 +165,7 @@ class Reliability:
             raw["weights"],
             raw["priors"],
             raw.get("certain", CERTAIN),
+            Presence.from_json(raw["presence"]) if "presence" in raw else None,
         )
 
     def save(self, path: Path) -> None:

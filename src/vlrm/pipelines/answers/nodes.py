@@ -15,6 +15,7 @@ from vlrm.answers.finding import find_response
 from vlrm.answers.verifying import score_answers, verify_answers
 from vlrm.answers.words import words_of
 from vlrm.claims.calibration import calibration_examples, how_common
+from vlrm.claims.presence import Presence
 from vlrm.claims.reliability import Reliability
 from vlrm.errors import UserError
 from vlrm.experts.annotate import annotate, annotate_parts
@@ -104,17 +105,21 @@ def measure_experts(
     found = _annotated(sorted(known), Path(str(images)).expanduser(), built, data)
     pairs = [(known[name], rows) for name, rows in zip(sorted(known), found, strict=True)]
     shown = [[thing for thing in real if thing.noun in labels] for real, _ in pairs]
+    scenes = [(real, seen_objects(rows)) for real, (_, rows) in zip(shown, pairs, strict=True)]
     examples = calibration_examples(
-        [(real, seen_objects(rows)) for real, (_, rows) in zip(shown, pairs, strict=True)],
+        scenes,
         np.random.default_rng(SEED),
         words_of(built),
         how_common(shown),
+    )
+    fitted = Reliability.fit(
+        examples, certain=verdicts.certain, shrink=verdicts.shrink, presence=Presence.fit(scenes, labels)
     )
     return Measured(
         detectors=detectors(built),
         images=len(pairs),
         table=label_table([rows for _, rows in pairs], [real for real, _ in pairs], labels),
-        verification=Reliability.fit(examples, certain=verdicts.certain, shrink=verdicts.shrink).to_json(),
+        verification=fitted.to_json(),
     ).model_dump(mode="json")
 
 
