@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 CANDIDATES = 8
 ROUND_ZERO = "00"
-VERSION = 1
+VERSION = 2
 """Of the scores kept beside a run: to be raised when what is measured changes."""
 
 

@@ -50,7 +50,8 @@ def read_seeing(folder: str | Path) -> Seeing:
         problem = error.errors()[0]
         place = ".".join(map(str, problem["loc"]))
         raise UserError(
-            f"{path} is not right ({place}: {problem['msg']}): its keys are {', '.join(Seeing.model_fields)}."
+            f"{path} is not right ({place}: {problem['msg']}): its keys are {', '.join(Seeing.model_fields)}. "
+            "Where it is the base of --env photos, of an earlier version, delete its folder: it is set up again."
         ) from error
 
 

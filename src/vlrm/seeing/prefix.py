@@ -1,7 +1,7 @@
 """Writes the evidence about one image as compact text: labels by how sure they are, counts, places, colours, texts.
 
 Like ``In the picture, surely: 2 people (left, large center), red car (right); maybe: dog. Text read: "STOP".``
-A label stands there once, as sure as the surest object of it is.
+What is called alike stands there once, as sure as the surest object so called.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from vlrm.claims.presence import best_scores
 from vlrm.claims.vocabulary import plural
 from vlrm.schema import TRACE, Evidence, SeenObject, seen_objects
 
@@ -96,9 +97,7 @@ def _texts(evidence: Sequence[Evidence]) -> list[Evidence]:
 
 def _groups(things: Sequence[SeenObject]) -> list[tuple[int, str, list[SeenObject]]]:
     """Objects of one look together, the surest first: (certainty of the surest, how they are called, objects)."""
-    surest: dict[str, float] = defaultdict(float)
-    for thing in things:
-        surest[thing.noun] = max(surest[thing.noun], thing.score)
+    surest = best_scores(things)
     found: dict[str, list[SeenObject]] = defaultdict(list)
     for thing in sorted(things, key=lambda thing: (-thing.score, thing.noun, thing.box)):
         worn = [thing.attributes[name][0] for name in WORN if name in thing.attributes]
