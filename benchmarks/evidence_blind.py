@@ -21,7 +21,7 @@ COSTS = (1e-4, 1e-3, 1e-2, 1e-1)
 DRAWS = 2000
 
 
-def blind_test(made: Sequence[Counterfactual], model: Path | None = None) -> dict[str, Any]:
+def blind_test(made: Sequence[Counterfactual], reader: Reader | None = None) -> dict[str, Any]:
     """Accuracy of the readers, 5-fold by image: folds of the parts that were matched, and any folds.
 
     The highest counts. Folds that cut across the matched parts leave a reader with the reverse of what it is asked
@@ -29,25 +29,25 @@ def blind_test(made: Sequence[Counterfactual], model: Path | None = None) -> dic
     is left to know for a reader who inverts it is the matching itself, not the language.
 
     Args:
-        model: folder of a causal language model, which is not trained. Its log-likelihood of a text, per token, is one
-            reader; a reward linear in its last features, their mean over the text and that likelihood, trained on the
-            pairs' differences, is another. Without it only the bag of words reads.
+        reader: a causal language model, which is not trained. Its log-likelihood of a text, per token, tells once; a
+            reward linear in its last features, their mean over the text and that likelihood, trained on the pairs'
+            differences, tells another time. Without it only the bag of words reads.
     """
     exam = pl.DataFrame({"chosen": [one.response for one in made], "rejected": [one.edit.text for one in made]})
     images = {name: place for place, name in enumerate(sorted({one.image for one in made}))}
     image = np.array([images[one.image] for one in made])
     folds = {"matched_folds": np.array([one.stratum for one in made]), "any_folds": image}
-    differences = None if model is None else _differences(exam, model)
+    differences = None if reader is None else reader.differences(exam)
     found: dict[str, Any] = {}
     for name, cluster in folds.items():
         margins = {"text_only": text_only_margin(exam, cluster)}
         if differences is not None:
             margins |= {"likelihood": differences[:, -1], "language_model": _margin(differences, cluster)}
-        for reader, margin in margins.items():
+        for told_by, margin in margins.items():
             right = np.where(np.abs(margin) <= 1e-9, 0.5, margin > 0)
-            found[f"counterfactual_{reader}_{name}"] = round(float(right.mean()), 4)
+            found[f"counterfactual_{told_by}_{name}"] = round(float(right.mean()), 4)
             if name == "matched_folds":
-                found[f"counterfactual_{reader}_interval"] = _interval(right, image)
+                found[f"counterfactual_{told_by}_interval"] = _interval(right, image)
     highest = max(value for name, value in found.items() if name.endswith("folds"))
     return {"counterfactual_text_only_accuracy": highest, **found}
 
@@ -76,40 +76,52 @@ def _margin(differences_ND: np.ndarray, clusters: np.ndarray) -> np.ndarray:
     return margin
 
 
-def _differences(exam: pl.DataFrame, model: Path) -> np.ndarray:
-    """Features of the chosen minus those of the rejected text."""
-    chosen, rejected = (_features(exam[side].to_list(), model) for side in ("chosen", "rejected"))
-    return chosen - rejected
+class Reader:
+    """A causal language model as it is, which reads texts."""
 
+    def __init__(self, folder: Path) -> None:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
 
-def _features(texts: Sequence[str], folder: Path) -> np.ndarray:
-    """Of each text the last hidden state, the mean one, and the mean log-likelihood of its tokens."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), padding_side="right")
+        self.model: Any = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32).eval()
+        self._known: dict[str, float] = {}
 
-    tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), padding_side="right")
-    model: Any = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32).eval()
-    start = tokenizer.bos_token or tokenizer.eos_token
-    rows = []
-    for first in range(0, len(texts), BATCH):
-        batch = tokenizer([start + text for text in texts[first : first + BATCH]], return_tensors="pt", padding=True)
-        with torch.no_grad():
-            out = model(**batch, output_hidden_states=True)
-        hidden_BLD, mask_BL = out.hidden_states[-1], batch["attention_mask"]
-        logp_BLV = out.logits[:, :-1].log_softmax(-1)
-        said_BL = logp_BLV.gather(-1, batch["input_ids"][:, 1:, None])[..., 0] * mask_BL[:, 1:]
-        last = mask_BL.sum(1) - 1
-        rows.append(
-            torch.cat(
-                [
-                    hidden_BLD[torch.arange(len(last)), last],
-                    (hidden_BLD * mask_BL[..., None]).sum(1) / mask_BL.sum(1, keepdim=True),
-                    said_BL.sum(1, keepdim=True) / mask_BL[:, 1:].sum(1, keepdim=True),
-                ],
-                dim=1,
-            ).numpy()
-        )
-    return np.vstack(rows).astype(np.float64)
+    def likelihoods(self, texts: Sequence[str]) -> list[float]:
+        """The mean log-likelihood of each text's tokens; of texts read before it is known."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        self._known |= dict(zip(new, self._read(new, features=False)[:, -1].tolist(), strict=True))
+        return [self._known[text] for text in texts]
+
+    def differences(self, exam: pl.DataFrame) -> np.ndarray:
+        """Features of the chosen minus those of the rejected text.
+
+        They are the last hidden state, the mean one, and the mean log-likelihood of the tokens.
+        """
+        chosen, rejected = (self._read(exam[side].to_list()) for side in ("chosen", "rejected"))
+        return chosen - rejected
+
+    def _read(self, texts: Sequence[str], features: bool = True) -> np.ndarray:
+        import torch
+
+        start = self.tokenizer.bos_token or self.tokenizer.eos_token
+        order = np.argsort([len(text) for text in texts], kind="stable")  # texts of a batch are about as long
+        rows: dict[int, np.ndarray] = {}
+        for first in range(0, len(texts), BATCH):
+            places = order[first : first + BATCH].tolist()
+            batch = self.tokenizer([start + texts[i] for i in places], return_tensors="pt", padding=True)
+            with torch.inference_mode():
+                out = self.model(**batch, output_hidden_states=features)
+            mask_BL, tokens_BL = batch["attention_mask"], batch["input_ids"][:, 1:]
+            logits_BLV = out.logits[:, :-1]
+            said_BL = logits_BLV.gather(-1, tokens_BL[..., None])[..., 0] - logits_BLV.logsumexp(-1)
+            columns = [(said_BL * mask_BL[:, 1:]).sum(1, keepdim=True) / mask_BL[:, 1:].sum(1, keepdim=True)]
+            if features:
+                hidden_BLD, last_B = out.hidden_states[-1], mask_BL.sum(1) - 1
+                mean_BD = (hidden_BLD * mask_BL[..., None]).sum(1) / mask_BL.sum(1, keepdim=True)
+                columns = [hidden_BLD[torch.arange(len(last_B)), last_B], mean_BD, *columns]
+            rows |= dict(zip(places, torch.cat(columns, 1).double().numpy(), strict=True))
+        return np.stack([rows[i] for i in range(len(texts))]) if rows else np.zeros((0, 1))
 
 
 def _interval(right: np.ndarray, cluster: np.ndarray) -> list[float]:

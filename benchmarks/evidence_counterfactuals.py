@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from evidence_blind import blind_test
+from evidence_blind import Reader, blind_test
 from evidence_photos import Photos, read_photos
 from vlrm.claims.corpus_edits import Counterfactual, matched_counterfactuals
 from vlrm.claims.english import PHOTOS
@@ -34,29 +34,36 @@ def caption_edits(folder: Path, data: Path) -> dict[str, Any]:
     photos = read_photos(folder)
     model = data / HOME
     set_up(model)
-    made = _edits(photos, SURE)
+    reader = Reader(model)
+    made = _edits(photos, SURE, reader)
     kinds = Counter(one.edit.kind for one in made)
+    words = _figures(_edits(photos, SURE), photos, SURE, reader)
     return {
         "counterfactual_count": len(made), "counterfactual_truth": _truth(made, photos),
         **{f"counterfactual_count_{kind}": kinds[kind] for kind in KINDS},
         "counterfactual_images": len({one.image for one in made}),
-        **blind_test(made, model), **_numbers(photos),
-        "counterfactual_curve": [_at(photos, sure) for sure in OTHERS],
+        **blind_test(made, reader), **_numbers(photos),
+        **{f"counterfactual_words_only_{name}": value for name, value in words.items()},
+        "counterfactual_curve": [_figures(_edits(photos, sure, reader), photos, sure, reader) for sure in OTHERS],
     }  # fmt: skip
 
 
-def _edits(photos: Photos, sure: float) -> list[Counterfactual]:
+def _edits(photos: Photos, sure: float, reader: Reader | None = None) -> list[Counterfactual]:
+    """Words are matched; with ``reader`` its likelihoods are, too."""
     reliability = photos.reliability.asked(certain=sure)
     return matched_counterfactuals(
-        photos.captions, photos.found, PHOTOS, kinds=KINDS, reliability=reliability, sure=sure, each=EACH
-    )
+        photos.captions, photos.found, PHOTOS, kinds=KINDS, reliability=reliability, sure=sure, each=EACH,
+        reader=reader and reader.likelihoods,
+    )  # fmt: skip
 
 
-def _at(photos: Photos, sure: float) -> dict[str, float]:
-    """The same figures with another certainty; only the bag of words reads."""
-    made = _edits(photos, sure)
-    accuracy = blind_test(made)["counterfactual_text_only_accuracy"]
-    return {"sure": sure, "edits": len(made), "truth": _truth(made, photos), "text_only": accuracy}
+def _figures(made: Sequence[Counterfactual], photos: Photos, sure: float, reader: Reader) -> dict[str, float]:
+    """What else could have been made: the words alone matched, or another certainty."""
+    blind = blind_test(made, reader)
+    told = {
+        name: blind[f"counterfactual_{name}_matched_folds"] for name in ("text_only", "likelihood", "language_model")
+    }
+    return {"sure": sure, "edits": len(made), "truth": _truth(made, photos), **told}
 
 
 def _truth(made: Sequence[Counterfactual], photos: Photos) -> float:

@@ -1,4 +1,4 @@
-"""Counterfactuals of many responses at once, matched so that words alone cannot tell an original from its edit."""
+"""Counterfactuals of many responses at once, matched so that no reader of words can tell an original from its edit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vlrm.claims.occurrence import CoOccurrence
 from vlrm.schema import clear
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from vlrm.claims.reliability import Reliability
     from vlrm.claims.vocabulary import Vocabulary
@@ -52,6 +52,7 @@ def matched_counterfactuals(
     each: int = 2,
     seed: int = 0,
     strata: int = STRATA,
+    reader: Callable[[Sequence[str]], Sequence[float]] | None = None,
 ) -> list[Counterfactual]:
     """As many edits as can be matched, at most ``each`` of a claim.
 
@@ -63,6 +64,8 @@ def matched_counterfactuals(
         objects: the evidence of each image; it also says which objects are seen together.
         reliability: verdicts on originals and edits; without it the evidence is taken at its word.
         sure: originals hold at least so probably, edits fail so.
+        reader: how likely language alone finds each text, such as a language model's log-likelihood. With it the edits
+            kept of a part are as often likelier as less likely than their originals. It is given every possible edit.
     """
     rng = np.random.default_rng(seed)
     likely = CoOccurrence(objects.values())
@@ -80,10 +83,20 @@ def matched_counterfactuals(
     ]
     claims_of = [(place, edit.claim_index) for place, edit in made]
     worth = [1 + LIKELIER * _odds(edit, objects.get(responses[place][0], ()), likely) for place, edit in made]
+    leans = (
+        [(parts, _preferences([(responses[place][1], edit.text) for place, edit in made], reader))] if reader else []
+    )
     return [
         Counterfactual(*responses[made[i][0]], made[i][1], parts[i])
-        for i in matched(exchanges, [(claims_of, each)], worth)
+        for i in matched(exchanges, [(claims_of, each)], worth, leans)
     ]
+
+
+def _preferences(pairs: Sequence[tuple[str, str]], reader: Callable[[Sequence[str]], Sequence[float]]) -> list[float]:
+    """How much likelier each original is than its edit; every text is read once."""
+    texts = list(dict.fromkeys(text for pair in pairs for text in pair))
+    known = dict(zip(texts, reader(texts), strict=True))
+    return [known[original] - known[edited] for original, edited in pairs]
 
 
 def _odds(edit: Edit, objects: Sequence[SeenObject], likely: CoOccurrence) -> float:
