@@ -55,8 +55,19 @@ class Form:
 def fill(
     writer: Writer, forms: Sequence[Form], sampling: Sampling, progress: Callable[[int], None] | None = None
 ) -> list[str]:
-    """The critiques, in the order given; ``progress`` hears how many more are done."""
+    """The critiques, in the order given; ``progress`` hears how many more are done.
+
+    A batch is filled in to its end before the next is begun: a writer that remembers what it read a moment ago then has
+    only the checks to read.
+    """
     one = sampling.model_copy(update={"max_new_tokens": 1, "stop": ()})
+    alike = sorted(forms, key=lambda form: sum(len(message["content"]) for message in form.conversation.messages))
+    for start in range(0, len(alike), sampling.batch_size):
+        _fill(writer, alike[start : start + sampling.batch_size], one, progress)
+    return [form.text() for form in forms]
+
+
+def _fill(writer: Writer, forms: Sequence[Form], one: Sampling, progress: Callable[[int], None] | None) -> None:
     waiting = [form for form in forms if form.open]
     if progress is not None and len(waiting) < len(forms):
         progress(len(forms) - len(waiting))
@@ -71,4 +82,3 @@ def fill(
         if progress is not None:
             progress(len(waiting) - len(left))
         waiting = left
-    return [form.text() for form in forms]
