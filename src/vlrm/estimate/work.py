@@ -51,7 +51,7 @@ class Sizes:
     report: ExamSize
     candidates: int
     critiques: int
-    on_policy: int
+    on_policy: float
     exam_critiques: int
     budget: int
     critic_epochs: float

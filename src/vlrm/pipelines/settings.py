@@ -77,12 +77,18 @@ class Policy(BaseModel):
 
 
 class Critiques(BaseModel):
-    """``samples`` critiques per response with the evidence quoted; ``on_policy`` without it, for the head's input."""
+    """``samples`` critiques per response with the evidence quoted; ``on_policy`` without it, for the head's input.
+
+    ``on_policy_share`` of the kept pairs, drawn by their responses, get such critiques: where training reads few of
+    them, the others need not be written.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     samples: int = Field(2, ge=1)
     on_policy: int = Field(1, ge=0)
+    # Left out of a round's key while it is all: rounds from before it stay what they are.
+    on_policy_share: float = Field(1.0, gt=0, le=1, exclude_if=lambda share: share == 1)
     exam_samples: int = Field(2, ge=2)
     sampling: Sampling = Sampling(max_new_tokens=80)
     template: str = AUTO

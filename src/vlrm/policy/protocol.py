@@ -42,8 +42,11 @@ class Request:
     opening: str = ""
 
 
+SEEDS = 2**56
+
+
 def row_seed(*parts: object) -> int:
-    """A seed from what a row is, so that the same row draws the same sample in every run."""
+    """A seed below ``SEEDS`` from what a row is, so that the same row draws the same sample in every run."""
     digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:7], "big")
 

@@ -28,7 +28,7 @@ from vlrm.evaluation.outcomes import frame_of
 from vlrm.evaluation.sit import score_table, sit
 from vlrm.pipelines.evaluation.nodes import split_of
 from vlrm.pipelines.opening import open_vlm
-from vlrm.pipelines.rm_training.nodes import critic_examples
+from vlrm.pipelines.rm_training.nodes import critic_examples, criticised
 from vlrm.pipelines.settings import Critiques, Policy
 from vlrm.policy.local import LocalWriter
 from vlrm.policy.protocol import row_seed
@@ -132,15 +132,7 @@ def criticise_rest(
     head_critiques: pa.Table, critic: Path, policy: Policy, critiques: Critiques, seed: int, data: str, *pairs: pa.Table
 ) -> pa.Table:
     """On-policy critiques of every response in ``pairs``: the loop's where it has them, else fresh ones."""
-    wanted = {
-        row[f"{side}_id"]: {
-            "response_id": row[f"{side}_id"], "image_sha256": row["image_sha256"], "question": row["question"],
-            "text": row[side],
-        }
-        for table in pairs
-        for row in table.to_pylist()
-        for side in SIDES
-    }  # fmt: skip
+    wanted = {row["response_id"]: row for row in criticised(pairs, critiques.on_policy_share)}
     known = head_critiques.filter(pc.is_in(head_critiques["response_id"], pa.array(sorted(wanted), pa.string())))
     rest = [wanted[name] for name in wanted.keys() - set(known["response_id"].to_pylist())]
     rest.sort(key=lambda row: row["response_id"])

@@ -257,7 +257,8 @@ class Sampler:
             return
         spoken = pairs.slice(0, max(1, loop.critiques.sampling.batch_size // 2))
         with timed() as lap:
-            critiques = criticise_on_policy(critic, loop.policy, loop.critiques, SEED, self.data, spoken)
+            every = loop.critiques.model_copy(update={"on_policy_share": 1.0})
+            critiques = criticise_on_policy(critic, loop.policy, every, SEED, self.data, spoken)
         template = choose(loop.critiques.template, self.vlm.model.config)
         rows = sides(spoken)
         talks = [(row.image, template.ask(row.question, row.response, None)) for row in rows]

@@ -15,7 +15,7 @@ from vlrm.errors import UserError
 from vlrm.pipelines.opening import open_vlm
 from vlrm.pipelines.settings import Critiques, Policy
 from vlrm.policy.local import LocalWriter
-from vlrm.policy.protocol import row_seed
+from vlrm.policy.protocol import SEEDS, row_seed
 from vlrm.progress import say
 from vlrm.reward.critic import CriticExample, CriticTraining, load_critic, save_critic, train_critic
 from vlrm.reward.model import RewardModel
@@ -79,17 +79,23 @@ def criticise_on_policy(
     """Critiques as they will be at scoring: by this round's critic, without evidence, unfiltered."""
     vlm = open_vlm(policy, data)
     load_critic(vlm, critic)
+    rows = criticised(pairs, critiques.on_policy_share)
+    template = choose(critiques.template, vlm.model.config)
+    return sample_critiques(LocalWriter(vlm), rows, critiques.on_policy, critiques.sampling, seed, template)
+
+
+def criticised(pairs: Sequence[pa.Table], share: float) -> list[dict[str, Any]]:
+    """The responses, each once, of a ``share`` of the pairs: the same pairs in every round."""
     rows = {}
     for row in (row for table in pairs for row in table.to_pylist()):
+        if row_seed("criticised", row["chosen_id"], row["rejected_id"]) >= share * SEEDS:
+            continue
         for side in ("chosen", "rejected"):
             rows[row[f"{side}_id"]] = {
                 "response_id": row[f"{side}_id"], "image_sha256": row["image_sha256"],
                 "question": row["question"], "text": row[side],
             }  # fmt: skip
-    template = choose(critiques.template, vlm.model.config)
-    return sample_critiques(
-        LocalWriter(vlm), list(rows.values()), critiques.on_policy, critiques.sampling, seed, template
-    )
+    return list(rows.values())
 
 
 def learn_to_reward(
