@@ -34,16 +34,32 @@ def nouns(rows, sha):
     return [extract_claims("Yes.", question, PHOTOS)[0].subject.noun for question in asked]
 
 
-def test_as_many_are_there_as_are_not_and_none_is_unsettled():
-    rows = ask_about(IMAGES, OBJECTS, Questions())
+def test_twice_as_many_are_not_there_as_are_and_none_is_unsettled():
+    rows = ask_about(IMAGES, OBJECTS, Questions(existence=6))
     assert pa.Table.from_pylist(rows, BROUGHT).num_rows == len(rows)
     for sha in "abc":
         there = {one.noun for one in OBJECTS[sha] if one.score >= 0.5}
         asked = nouns(rows, sha)
-        assert len(asked) == len(set(asked)) == 4 and len(there & set(asked)) == 2
+        assert len(asked) == len(set(asked)) and len(there & set(asked)) == 2
+        assert len(asked) == {"a": 5, "b": 4, "c": 5}[sha]  # as far as there are others
         assert "car" not in asked or sha != "a"  # seen faintly: neither there nor not
         assert set(asked) <= {"dog", "person", "frisbee", "oven", "apple", "car"}
-    assert len(nouns(rows, "d")) == 1
+    assert len(nouns(rows, "d")) == 2
+    assert not nouns(ask_about(IMAGES, OBJECTS, Questions(existence=0)), "a")
+    assert len(nouns(ask_about(IMAGES, OBJECTS, Questions(existence=1)), "a")) == 1
+
+
+def test_what_is_suspected_is_asked_about_too():
+    objects = OBJECTS | {"c": [*OBJECTS["c"], thing("kite", 0.05), thing("oven", 0.02)]}
+    asked = nouns(ask_about(IMAGES, objects, Questions(existence=3)), "c")
+    assert len(asked) == 3 and "kite" in asked  # seen clearly in no image, so that nothing else would ask about it
+
+
+def test_of_several_ways_to_ask_for_a_description_each_image_gets_some():
+    several = Questions(describe=("What is here?", "What is seen?", "Describe it."), describe_each=1, existence=0)
+    asked = ask_about(IMAGES, OBJECTS, several)
+    assert len(asked) == 4 and {row["question"] for row in asked} <= set(several.describe)
+    assert asked == ask_about(IMAGES, OBJECTS, several)
 
 
 def test_what_keeps_company_with_what_is_seen_is_asked_about():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from vlrm.claims.occurrence import CoOccurrence
+from vlrm.claims.presence import best_scores
 from vlrm.claims.rewording import takes_an
 from vlrm.policy.protocol import row_seed
 from vlrm.schema import clear
@@ -29,8 +31,10 @@ class Questions(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     describe: tuple[str, ...] = (DESCRIBE, "What objects are in the image?")
+    describe_each: int | None = Field(None, ge=0)
+    """How many of ``describe`` an image is asked, drawn by its hash; all where it is left out."""
     existence: int = Field(4, ge=0)
-    """Yes-or-no questions an image at most: half about objects that the experts see there, half about others."""
+    """Yes-or-no questions an image at most: a third about objects that the experts see there, the rest about others."""
     wordings: tuple[str, ...] = ("Is there {a} in the image?",)
 
     @field_validator("wordings")
@@ -47,16 +51,17 @@ def ask_about(
 ) -> list[dict[str, Any]]:
     """PROMPTS rows: the questions about each image of ``prompts``, image by image; drawn by the image's hash alone.
 
-    ``objects``: what experts see in each. An object asked about although it is not seen is one seen in other images:
-    in turns one that keeps company with what is here (as POPE's adversarial questions, arXiv 2305.10355), and one drawn
-    by how many images show it.
+    ``objects``: what experts see in each. Every other one of the objects asked about although they are not seen is
+    suspected: the experts have a trace of it, the clearer the sooner. Without such questions any trace would be
+    learned to mean yes. The others are seen in other images: in turns one that keeps company with what is here (as
+    POPE's adversarial questions, arXiv 2305.10355), and one drawn by how many images show it.
     """
     images = {str(row["image_sha256"]): row for row in prompts}
     company = CoOccurrence([objects.get(sha, ()) for sha in images], SEEN)
     rows = []
     for sha, row in images.items():
-        asked = [(text, "description") for text in questions.describe]
         rng = np.random.default_rng(row_seed("questions", sha))
+        asked = [(text, "description") for text in _some(questions.describe, questions.describe_each, rng)]
         for noun in _nouns(objects.get(sha, ()), company, questions.existence, rng):
             wording = questions.wordings[int(rng.integers(len(questions.wordings)))]
             asked.append((wording.format(a=f"{'an' if takes_an(noun) else 'a'} {noun}"), EXISTENCE))
@@ -65,21 +70,25 @@ def ask_about(
 
 
 def _nouns(objects: Sequence[SeenObject], company: CoOccurrence, most: int, rng: np.random.Generator) -> list[str]:
-    """Objects that are seen and, as many of them, objects that are not; where none is seen, one that is not."""
+    """Objects that are seen and, twice as many, objects that are not; where none is seen, up to two that are not."""
     seen = sorted({thing.noun for thing in objects if thing.score >= SEEN})
     traced = {thing.noun for thing in clear(objects)}
-    there = [seen[i] for i in rng.permutation(len(seen))[: most // 2]]
+    there = [seen[i] for i in rng.permutation(len(seen))[: math.ceil(most / 3)]]
+    best = best_scores(objects)
+    faint = sorted(best.keys() - traced)
+    suspected = [faint[i] for i in _drawn([best[noun] for noun in faint], rng)]
     absent = sorted(noun for noun in company.single if noun not in traced)
     usual = [absent[i] for i in _drawn([company.single[noun] for noun in absent], rng)]
     near = sorted(usual, key=lambda noun: -company.log_odds(noun, seen))
     others: list[str] = []
-    for turn in range(min(max(1, len(there)), most - len(there))):
-        source = near if turn % 2 == 0 else usual
-        others += [noun for noun in source if noun not in others][:1]
-    return [noun for pair in zip(there, others, strict=False) for noun in pair] + [
-        *there[len(others) :],
-        *others[len(there) :],
-    ]
+    for turn in range(min(2 * max(1, len(there)), most - len(there))):
+        source = (near, suspected, usual, suspected)[turn % 4]
+        others += [noun for noun in (*source, *usual) if noun not in others][:1]
+    return [*there, *others]
+
+
+def _some(texts: Sequence[str], number: int | None, rng: np.random.Generator) -> list[str]:
+    return list(texts) if number is None else [texts[i] for i in sorted(rng.permutation(len(texts))[:number])]
 
 
 def _drawn(weights: Sequence[float], rng: np.random.Generator) -> list[int]:
