@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 EXISTENCE = "existence"
 SEEN = 0.4
 """Score from which on an object is asked about as one that is there; the rule settles what it really is."""
+SUSPECTED = 0.03
+"""Score from which on a trace is one that models are told which see through experts."""
 
 
 class Questions(BaseModel):
@@ -31,8 +33,6 @@ class Questions(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     describe: tuple[str, ...] = (DESCRIBE, "What objects are in the image?")
-    describe_each: int | None = Field(None, ge=0)
-    """How many of ``describe`` an image is asked, drawn by its hash; all where it is left out."""
     existence: int = Field(4, ge=0)
     """Yes-or-no questions an image at most: a third about objects that the experts see there, the rest about others."""
     wordings: tuple[str, ...] = ("Is there {a} in the image?",)
@@ -52,16 +52,16 @@ def ask_about(
     """PROMPTS rows: the questions about each image of ``prompts``, image by image; drawn by the image's hash alone.
 
     ``objects``: what experts see in each. Every other one of the objects asked about although they are not seen is
-    suspected: the experts have a trace of it, the clearer the sooner. Without such questions any trace would be
-    learned to mean yes. The others are seen in other images: in turns one that keeps company with what is here (as
-    POPE's adversarial questions, arXiv 2305.10355), and one drawn by how many images show it.
+    suspected: the experts have a trace of it, the fainter the sooner, as the rule settles those. Without such questions
+    any trace would be learned to mean yes. The others are seen in other images: in turns one that keeps company with
+    what is here (as POPE's adversarial questions, arXiv 2305.10355), and one drawn by how many images show it.
     """
     images = {str(row["image_sha256"]): row for row in prompts}
     company = CoOccurrence([objects.get(sha, ()) for sha in images], SEEN)
     rows = []
     for sha, row in images.items():
+        asked = [(text, "description") for text in questions.describe]
         rng = np.random.default_rng(row_seed("questions", sha))
-        asked = [(text, "description") for text in _some(questions.describe, questions.describe_each, rng)]
         for noun in _nouns(objects.get(sha, ()), company, questions.existence, rng):
             wording = questions.wordings[int(rng.integers(len(questions.wordings)))]
             asked.append((wording.format(a=f"{'an' if takes_an(noun) else 'a'} {noun}"), EXISTENCE))
@@ -75,8 +75,7 @@ def _nouns(objects: Sequence[SeenObject], company: CoOccurrence, most: int, rng:
     traced = {thing.noun for thing in clear(objects)}
     there = [seen[i] for i in rng.permutation(len(seen))[: math.ceil(most / 3)]]
     best = best_scores(objects)
-    faint = sorted(best.keys() - traced)
-    suspected = [faint[i] for i in _drawn([best[noun] for noun in faint], rng)]
+    suspected = sorted((n for n in best.keys() - traced if best[n] >= SUSPECTED), key=lambda noun: (best[noun], noun))
     absent = sorted(noun for noun in company.single if noun not in traced)
     usual = [absent[i] for i in _drawn([company.single[noun] for noun in absent], rng)]
     near = sorted(usual, key=lambda noun: -company.log_odds(noun, seen))
@@ -85,10 +84,6 @@ def _nouns(objects: Sequence[SeenObject], company: CoOccurrence, most: int, rng:
         source = (near, suspected, usual, suspected)[turn % 4]
         others += [noun for noun in (*source, *usual) if noun not in others][:1]
     return [*there, *others]
-
-
-def _some(texts: Sequence[str], number: int | None, rng: np.random.Generator) -> list[str]:
-    return list(texts) if number is None else [texts[i] for i in sorted(rng.permutation(len(texts))[:number])]
 
 
 def _drawn(weights: Sequence[float], rng: np.random.Generator) -> list[int]:
