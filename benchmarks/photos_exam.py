@@ -39,7 +39,7 @@ KINDS = ("object", "count")
 """Of edits: what boxes can judge."""
 EACH = 2
 """Counterfactuals of a caption's claim at most."""
-TAUS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.99)
+TAUS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99)
 ADVERSARIAL = "adversarial"
 
 

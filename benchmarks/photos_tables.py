@@ -56,7 +56,7 @@ def rule(curve: list[dict[str, Any]], tau: float) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--file", type=Path, default=RESULT, help="what benchmarks/photos.py wrote")
-    parser.add_argument("--tau", type=float, default=0.85, help="the rule's threshold of the last table")
+    parser.add_argument("--tau", type=float, default=0.75, help="the rule's threshold of the last table")
     arguments = parser.parse_args()
     result = json.loads(arguments.file.read_text("utf-8"))
     figures = result["figures"]
