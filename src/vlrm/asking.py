@@ -13,6 +13,7 @@ from vlrm.claims.presence import best_scores
 from vlrm.claims.rewording import takes_an
 from vlrm.policy.protocol import row_seed
 from vlrm.schema import clear
+from vlrm.seeing.prefix import CERTAINTIES
 from vlrm.user_files import DESCRIBE, question_id
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 EXISTENCE = "existence"
 SEEN = 0.4
 """Score from which on an object is asked about as one that is there; the rule settles what it really is."""
-SUSPECTED = 0.03
-"""Score from which on a trace is one that models are told which see through experts."""
+SUSPECTED = CERTAINTIES[-1][1]
+"""Score from which on models that see through experts are told of a trace."""
 
 
 class Questions(BaseModel):

@@ -24,7 +24,7 @@ def requests(tiny):
 
 
 @pytest.fixture
-def read(requests, monkeypatch):
+def read(requests):
     """(rows, tokens) of each forward pass."""
     vlm, _ = requests
     shapes = []

@@ -1,4 +1,4 @@
-"""Counterfactuals of many responses at once, matched so that no reader of words can tell an original from its edit."""
+"""Counterfactuals of many responses at once, matched so that words alone cannot tell an original from its edit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chooses among edits so that no word, and no reader of words, tells the originals from the edits."""
+"""Chooses among edits so that no word, and no preference of a reader, speaks for the originals or for the edits."""
 
 from __future__ import annotations
 

@@ -61,7 +61,8 @@ def fill(
     only the checks to read.
     """
     one = sampling.model_copy(update={"max_new_tokens": 1, "stop": ()})
-    alike = sorted(forms, key=lambda form: sum(len(message["content"]) for message in form.conversation.messages))
+    # About as long, so that little of a batch is padding.
+    alike = sorted(forms, key=lambda form: len(repr(form.conversation.messages)))
     for start in range(0, len(alike), sampling.batch_size):
         _fill(writer, alike[start : start + sampling.batch_size], one, progress)
     return [form.text() for form in forms]
