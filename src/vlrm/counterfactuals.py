@@ -38,6 +38,8 @@ class CounterfactualSettings(BaseModel):
     """A claim is edited only when it holds with this probability."""
     tried_images: int = Field(40, ge=0)
     kinds: tuple[str, ...] | None = None
+    traced: float = Field(0.0, ge=0)
+    """How much an object is preferred of which there is a trace too faint to hold it for present; a 6 outweighs all."""
 
 
 @dataclass
@@ -158,6 +160,7 @@ def _choose(
         proposed = propose(
             response["text"], [c for c, _ in pairs], [p for _, p in pairs], list(objects), rng,
             vocabulary, kinds=settings.kinds, question=question, balance=balance, reliability=reliability,
+            traced=settings.traced,
         )  # fmt: skip
         order = rng.permutation(len(proposed))
         used = {edit.kind for _, edit in chosen}

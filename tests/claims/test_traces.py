@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from vlrm.claims.calibration import calibration_claims, how_common, make
+from vlrm.claims.counterfactual import propose
 from vlrm.claims.english import PHOTOS
+from vlrm.claims.extract import extract_claims
 from vlrm.claims.reliability import Example, Reliability
 from vlrm.claims.symbols import observe
 from vlrm.claims.truth import holds
@@ -91,3 +93,17 @@ def test_absent_objects_are_drawn_as_they_are_common() -> None:
     ]
     assert set(drawn) == {"person", "dog"}
     assert drawn.count("person") / len(drawn) == pytest.approx(80 / 110, abs=0.08)
+
+
+@pytest.mark.parametrize("traced", [0.0, 20.0])
+def test_edits_name_what_is_faintly_traced_where_that_is_asked(traced: float) -> None:
+    text = "A dog on a couch."
+    claims = extract_claims(text, vocabulary=PHOTOS)
+    objects = [seen("dog", 0.9), seen("couch", 0.9), seen("giraffe", 0.04)]
+    put_in = set()
+    for seed in range(20):
+        for edit in propose(text, claims, [0.99] * len(claims), objects, np.random.default_rng(seed), PHOTOS,
+                            kinds=("object",), traced=traced):  # fmt: skip
+            if edit.before.subject.noun == "dog":
+                put_in.add(edit.new_value)
+    assert (put_in == {"giraffe"}) is (traced > 0)

@@ -98,3 +98,19 @@ def test_row_order_of_the_inputs_does_not_matter() -> None:
 def test_nothing_offered_is_an_empty_table() -> None:
     responses, claims = tables([{"response_id": "r", "text": "A star."}], {"s": set()})
     assert offer_pairs(responses, claims, PROMPT).num_rows == 0
+
+
+@pytest.mark.parametrize(("count_silent", "sure"), [(True, False), (False, True)])
+def test_claims_on_which_no_expert_says_anything_can_be_left_out(count_silent: bool, sure: bool) -> None:
+    said = [{"response_id": "r", "text": "A red star and a moon."}, {"response_id": "o", "text": "A blue star."}]
+    responses, claims = tables(said, {"s": {"blue"}})
+    rows = claims.to_pylist()
+    for row in rows:
+        if '"moon"' in row["claim"]:
+            row |= {"probability": 0.5, "verdict": "unverifiable", "families": '{"detector": 0.0}'}
+        else:
+            row["families"] = '{"detector": 4.0}'
+    (pair,) = offer_pairs(responses, pa.Table.from_pylist(rows, schema=CLAIMS), PROMPT, count_silent).to_pylist()
+    assert pair["chosen_id"] == "r"
+    assert (pair["q_plus"] > 0.9) is sure
+    assert pair["verifiable"] < 1, "what experts are silent about is told as ever"

@@ -126,3 +126,11 @@ def test_a_token_budget_trains(case):
     model, pairs, said, learned = case
     logs, _ = trained(model, pairs, said, learned, settings(epochs=4, tokens_per_batch=160))
     assert np.mean([log.loss for log in logs[-4:]]) < np.mean([log.loss for log in logs[:4]])
+
+
+def test_the_scales_start_where_the_settings_say(case):
+    model, *_ = case
+    before = model.likelihood_scale.item()
+    make_trainable(model, settings(yes_scale=0.75), 0)
+    assert model.yes_scale.item() == 0.75
+    assert model.likelihood_scale.item() == before

@@ -59,6 +59,7 @@ def propose(
     balance: Balance | None = None,
     reliability: Reliability | None = None,
     limit: int | None = None,
+    traced: float = 0.0,
 ) -> list[Edit]:
     """At most one edit for each supported claim, in random order, at most ``limit`` of them.
 
@@ -66,7 +67,8 @@ def propose(
     the edited text reads back as the same claims but the one, when the evidence contradicts that one (with a verdict,
     where ``reliability`` is given), and when the text keeps its length in tokens within 10 % or one token.
     ``balance`` is updated by the edits returned and steers the draw, so that over many calls every value is said about
-    as often by chosen as by rejected responses: words alone then do not tell originals from edits.
+    as often by chosen as by rejected responses: words alone then do not tell originals from edits. ``traced`` is how
+    much an object is preferred that experts report in the image and that is held for absent all the same.
     """
     balance = Counter() if balance is None else balance
     edits: list[Edit] = []
@@ -81,7 +83,7 @@ def propose(
             for change in reword(response, claim, clear(objects), vocabulary, question, rng)
             if (kinds is None or change.kind in kinds) and _matched(change, claim, balance)
         ]
-        scores = [_preference(change, claim, objects, balance) + rng.gumbel() * 0.7 for change in options]
+        scores = [_preference(change, claim, objects, balance, traced) + rng.gumbel() * 0.7 for change in options]
         for place in np.argsort(scores)[::-1]:
             edit = _checked(response, claims, int(index), options[place], objects, vocabulary, question, reliability)
             if edit is not None:
@@ -147,9 +149,8 @@ def _matched(change: Change, claim: Claim, balance: Balance) -> bool:
     return all(balance[key] < SURPLUS for key in old) and all(balance[key] > -SURPLUS for key in new)
 
 
-def _preference(change: Change, claim: Claim, objects: Sequence[SeenObject], balance: Balance) -> float:
-    """Values said more often by chosen than by rejected responses come first, then those seen in this
-    image."""
+def _preference(change: Change, claim: Claim, objects: Sequence[SeenObject], balance: Balance, traced: float) -> float:
+    """Values said more often by chosen than by rejected responses come first, then those seen in this image."""
     old, new = _exchanged(change)
     with_noun, overall = (balance[key] for key in _keys(claim, change.kind, new))
     old_with_noun, old_overall = (balance[key] for key in _keys(claim, change.kind, old))
@@ -157,6 +158,8 @@ def _preference(change: Change, claim: Claim, objects: Sequence[SeenObject], bal
     owed -= float(np.clip(old_with_noun, -6, 6) + 0.5 * np.clip(old_overall, -6, 6)) * 0.25
     around = any(value == change.new_value for o in objects for value, _ in o.attributes.values())
     # Of the kinds open to a claim (its noun or its value) none is favoured.
+    if change.kind == "object" and any(o.noun == change.new_value for o in objects):
+        owed += traced
     return owed + (0.7 if around and change.kind != "text" else 0.0)
 
 

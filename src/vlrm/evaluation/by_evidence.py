@@ -54,7 +54,9 @@ def exam_by_evidence(
     ).tables()  # fmt: skip
     asked = pa.concat_tables([prompts, quad_prompts])
     edit_claims = verify_responses(edits, asked, evidence, reliability, vocabulary)
-    offered = offer_pairs(pa.concat_tables([candidates, edits]), pa.concat_tables([claims, edit_claims]), asked)
+    offered = offer_pairs(
+        pa.concat_tables([candidates, edits]), pa.concat_tables([claims, edit_claims]), asked, rule.count_silent
+    )
     unlimited = rule.model_copy(update={"budget": max(1, offered.num_rows)})
     sure = select_pairs(offered, unlimited, tau, seed=seed).kept.to_pylist()
     paths = dict(zip(prompts["image_sha256"].to_pylist(), prompts["image"].to_pylist(), strict=True))

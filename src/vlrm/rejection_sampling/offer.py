@@ -4,6 +4,7 @@ quads."""
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from itertools import combinations
@@ -34,23 +35,25 @@ class _Judged:
     kind: str
     probability: float
     decided: bool
+    silent: bool
 
 
-def offer_pairs(responses: pa.Table, claims: pa.Table, prompts: pa.Table) -> pa.Table:
+def offer_pairs(responses: pa.Table, claims: pa.Table, prompts: pa.Table, count_silent: bool = True) -> pa.Table:
     """All pairs, as OFFERED; ``chosen`` is the side that more probably has fewer false claims.
 
     Sampled candidates of a prompt pair with each other where their texts differ (source ``candidates``); a
     counterfactual pairs with its parent, and the two answers of a quad's other image with each other (source
-    ``counterfactual``). Claims that both sides make drop out. The order of rows does not depend on the
-    order of the
-    input tables.
+    ``counterfactual``). Claims that both sides make drop out, and without ``count_silent`` those on which no expert
+    says anything: q+, q- and severity are then of the others alone, and ``verifiable`` still counts them. The order of
+    rows does not depend on the order of the input tables.
     """
     questions = {row["prompt_id"]: row["question"] for row in prompts.select(["prompt_id", "question"]).to_pylist()}
     judged: defaultdict[str, list[_Judged]] = defaultdict(list)
     for row in claims.to_pylist():
         judged[row["response_id"]].append(_judged(row))
     rows = [
-        _pair(first, second, source, judged, questions) for first, second, source in _couples(responses.to_pylist())
+        _pair(first, second, source, judged, questions, count_silent)
+        for first, second, source in _couples(responses.to_pylist())
     ]
     rows.sort(key=lambda row: (row["prompt_id"], row["source"], row["pair_id"]))
     return pa.Table.from_pylist(rows, schema=OFFERED)
@@ -90,6 +93,7 @@ def _judged(row: dict[str, Any]) -> _Judged:
         claim.kind,
         float(row["probability"]),
         row["verdict"] != "unverifiable",
+        not any(json.loads(row["families"]).values()),
     )
 
 
@@ -117,16 +121,23 @@ def _pair(
     source: str,
     judged: dict[str, list[_Judged]],
     questions: dict[str, str],
+    count_silent: bool,
 ) -> dict[str, Any]:
     mine, theirs = judged.get(first["response_id"], []), judged.get(second["response_id"], [])
     sides = [(first, mine, _only(mine, theirs)), (second, theirs, _only(theirs, mine))]
-    q_plus, q_minus = compare(*([1 - claim.probability for claim in side[2]] for side in sides))
+    counted = ([claim for claim in side[2] if count_silent or not claim.silent] for side in sides)
+    q_plus, q_minus = compare(*([1 - claim.probability for claim in claims] for claims in counted))
     if q_minus > q_plus:
         sides.reverse()
         q_plus, q_minus = q_minus, q_plus
     (chosen, all_chosen, only_chosen), (rejected, _, only_rejected) = sides
     differing = only_chosen + only_rejected
-    falser = sum(1 - c.probability for c in only_rejected) - sum(1 - c.probability for c in only_chosen)
+    falser = sum(
+        sign * (1 - c.probability)
+        for sign, claims in ((1, only_rejected), (-1, only_chosen))
+        for c in claims
+        if count_silent or not c.silent
+    )
     names = sorted((first["response_id"], second["response_id"]))
     telling = min(only_rejected or only_chosen, key=lambda c: c.probability, default=None)
     words = [max(1, len(side["text"].split())) for side in (chosen, rejected)]

@@ -35,6 +35,12 @@ def make_trainable(model: RewardModel, settings: RewardTraining, seed: int) -> N
         UserError: ``mode: qlora`` without bitsandbytes or without a CUDA device.
     """
     model.config = model.config.model_copy(update={"mode": settings.mode})
+    for scale, start in (
+        (model.likelihood_scale, settings.likelihood_scale),
+        (model.yes_scale, settings.yes_scale),
+    ):
+        if start is not None:
+            scale.data.fill_(start)
     if settings.mode == "qlora":
         _need_4_bits()
         quantise(model.backbone)

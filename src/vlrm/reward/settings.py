@@ -40,6 +40,10 @@ class RewardTraining(BaseModel):
     partial: float = Field(0.0, ge=0, le=1, exclude_if=_is(0.0))
     """Chance that a pair is read with evidence left out and mistaken, where the base sees through experts."""
 
+    likelihood_scale: float | None = Field(None, ge=0, exclude_if=_is(None))
+    yes_scale: float | None = Field(None, ge=0, exclude_if=_is(None))
+    """Where the two scales start; None: where round 0's readout has them, one of them at 0."""
+
     mode: Literal["lora", "qlora", "full"] = Field("lora", exclude_if=_is("lora"))
     """What learns beside head and scales: an adapter, one on a base in 4 bits, or the whole language side."""
     bf16: bool = Field(False, exclude_if=_is(False))

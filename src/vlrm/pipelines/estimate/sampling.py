@@ -186,7 +186,7 @@ class Sampler:
         quad_evidence = self._annotate(quads) if quads.num_rows else evidence.slice(0, 0)
         with timed() as more:
             edit_claims = verify_edits(edits, prompts, quads, evidence, quad_evidence, self.reliability)
-            offered = offer(candidates, claims, edits, edit_claims, prompts, quads)
+            offered = offer(candidates, claims, edits, edit_claims, prompts, quads, loop.rule)
         lap.seconds, lap.cpu = lap.seconds + more.seconds, lap.cpu + more.cpu
         self._note("prompt edited", lap, number, disk=drawn / number)
         kept, accepted = self._select(offered)

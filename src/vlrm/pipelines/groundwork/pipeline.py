@@ -125,6 +125,7 @@ def _rule() -> list[Node]:
                 "calibration_edit_claims",
                 "calibration_prompts",
                 "calibration_quad_prompts",
+                "params:rule",
             ],
             "calibration_offered",
             name="offer_calibration_pairs",

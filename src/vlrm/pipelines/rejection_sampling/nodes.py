@@ -29,12 +29,14 @@ def offer(
     edit_claims: pa.Table,
     prompts: pa.Table,
     quad_prompts: pa.Table,
+    rule: Rule,
 ) -> pa.Table:
     """Every pair on offer, with the distribution of its false claims."""
     return offer_pairs(
         pa.concat_tables([candidates, edits]),
         pa.concat_tables([candidate_claims, edit_claims]),
         pa.concat_tables([prompts, quad_prompts]),
+        rule.count_silent,
     )
 
 

@@ -12,7 +12,8 @@ def create_pipeline(number: int, previous_model: str) -> Pipeline:
         [
             node(
                 offer,
-                ["candidates", "candidate_claims", "edits", "edit_claims", "prompts", "quad_prompts"],
+                ["candidates", "candidate_claims", "edits", "edit_claims", "prompts", "quad_prompts",
+                 "params:rule"],
                 "pairs_offered",
                 name="offer_pairs",
             ),
