@@ -68,6 +68,20 @@ def test_a_question_may_be_left_to_its_two_words():
     assert answers == [("p1-c0", "Yes", "opposite"), ("p1-c1", "No", "opposite")]
 
 
+def test_what_was_said_of_other_images_is_borrowed():
+    prompts = pa.table({
+        "prompt_id": ["p0", "p1", "p2", "p3"], "image_sha256": ["i0", "i1", "i2", "i0"],
+        "question": ["Describe it."] * 3 + ["Is there a dog?"],
+    })  # fmt: skip
+    sources = Sources(order=("sampled", "partial"), borrowed=5, opposite=False, sample_answers=False)
+    rows = sample_candidates(Scripted(*"abcdef"), prompts, 2, Sampling(), 0, None, sources).to_pylist()
+    lent = {row["response_id"]: row["text"] for row in rows if row["source"] == "other"}
+    assert {name: text for name, text in lent.items() if name.startswith("p0")}.keys() == {"p0-b0", "p0-b1"}
+    assert {lent["p0-b0"], lent["p0-b1"]} == {"c", "e"}, "of every other image once, and no text about partial evidence"
+    assert len(lent) == 6 and len({row["response_id"] for row in rows}) == len(rows)
+    assert all(row["image_sha256"] == f"i{row['prompt_id'][1]}" for row in rows)
+
+
 def test_examples_stand_before_a_request_to_describe_alone():
     class Asked(Scripted):
         def write(self, requests, sampling, progress=None):

@@ -12,7 +12,7 @@ from vlrm import chat
 from vlrm.policy.duplicates import Pairs, jaccard, word_pairs
 from vlrm.policy.examples import turns
 from vlrm.policy.protocol import Request, Sampling, Writer, row_seed
-from vlrm.policy.sources import SAMPLED, Sources, asks_yes_or_no, candidate, opposites, shown
+from vlrm.policy.sources import SAMPLED, Sources, asks_yes_or_no, borrowed, candidate, opposites, shown
 from vlrm.progress import say
 from vlrm.schema import RESPONSES
 
@@ -83,6 +83,8 @@ def sample_candidates(
         say(f"{len(rows)} candidates; {first} repeated another, {len(dropped)} of them again when redrawn: dropped")
     if sources is not None and sources.opposite:
         rows = _in_order([*rows, *opposites(rows, prompts.to_pylist())], prompts)
+    if sources is not None and sources.borrowed:
+        rows += borrowed(rows, prompts.to_pylist(), sources.borrowed, seed)
     return pa.Table.from_pylist(rows, RESPONSES)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -40,6 +41,8 @@ class Sources(BaseModel):
 
     order: tuple[Source, ...] = Field(("sampled", "sampled", "partial", "other"), min_length=1)
     opposite: bool = True
+    borrowed: int = Field(0, ge=0)
+    """Candidates of each prompt that were sampled for other images, to the same question: no text is written for them."""
     stated: int = Field(0, ge=0)
     """Descriptions of each prompt put together from what the experts are sure of, to be edited."""
     sample_answers: bool = True
@@ -83,6 +86,29 @@ def opposites(rows: Sequence[Mapping[str, Any]], prompts: Sequence[Mapping[str, 
         words = [word for word in YES_NO if word.lower() not in heard.get(name, set())]
         for sample, word in enumerate(words if asks_yes_or_no(prompt["question"]) else (), number.get(name, 0)):
             made.append(candidate(prompt, sample, OPPOSITE) | {"text": word})
+    return made
+
+
+def borrowed(
+    rows: Sequence[Mapping[str, Any]], prompts: Sequence[Mapping[str, Any]], number: int, seed: int
+) -> list[dict[str, Any]]:
+    """Rows of source ``other``: for each prompt that asks for words, texts sampled for other images to its question.
+
+    ``rows``: the candidates so far. No two of a prompt are of one image; fewer than ``number`` where there are no more.
+    """
+    asked = {prompt["prompt_id"]: prompt["question"] for prompt in prompts}
+    said: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        if row["source"] == SAMPLED:
+            said[asked[row["prompt_id"]]][row["image_sha256"]].append(row["text"])
+    made: list[dict[str, Any]] = []
+    for prompt in prompts:
+        name, texts = prompt["prompt_id"], said[prompt["question"]]
+        images = [] if asks_yes_or_no(prompt["question"]) else sorted(texts.keys() - {prompt["image_sha256"]})
+        images.sort(key=lambda image: row_seed("borrowed", seed, name, image))
+        for sample, image in enumerate(images[:number]):
+            text = texts[image][row_seed("borrowed text", seed, name, image) % len(texts[image])]
+            made.append(candidate(prompt, sample, OTHER) | {"response_id": f"{name}-b{sample}", "text": text})
     return made
 
 
