@@ -42,7 +42,7 @@ class Sources(BaseModel):
     order: tuple[Source, ...] = Field(("sampled", "sampled", "partial", "other"), min_length=1)
     opposite: bool = True
     borrowed: int = Field(0, ge=0)
-    """Candidates of each prompt that were sampled for other images, to the same question: no text is written for them."""
+    """Candidates of each prompt more, that were sampled for other images to the same question."""
     stated: int = Field(0, ge=0)
     """Descriptions of each prompt put together from what the experts are sure of, to be edited."""
     sample_answers: bool = True
