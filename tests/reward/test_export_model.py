@@ -214,6 +214,20 @@ def test_a_fully_trained_model_is_exported_and_one_on_four_bits_refused(tiny, ti
         export_model(model, rows, tmp_path / "no")
 
 
+def test_what_measures_against_its_base_is_fitted_by_the_scalar_form_and_not_merged(tiny, tmp_path):
+    model, rows = trained(tiny[0]), rows_about(tiny[1])
+    plain = score(model, rows)
+    model.config = model.config.model_copy(update={"reference": True})
+    before = score(model, rows)
+    assert np.abs(before - plain).max() > 1e-2
+    with pytest.raises(UserError, match="leave merged out of parts"):
+        export_model(model, rows, tmp_path / "no")
+    about = export_model(model, rows, tmp_path / "export", ExportModel(parts=(CLASSIFIER,)), held_out=rows)
+    assert "the same of the base" in about["reward"]
+    assert about["files"].keys() == {CLASSIFIER}
+    assert about["scalar"]["held_out"]["pair_agreement"] == 1.0, "six rows, which the hidden state can tell apart"
+
+
 def test_files_that_are_not_the_model_are_refused(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr("vlrm.reward.export.check_merged", lambda *_: math.nan)
     with pytest.raises(RuntimeError, match="merged_max_error is nan"):

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from vlrm import chat
+from vlrm.errors import UserError
 from vlrm.reward.critic import CriticExample
 from vlrm.reward.model import ModelConfig, RewardModel, Row
 from vlrm.reward.rows import TrainingPair, units
@@ -108,3 +109,31 @@ def test_round_zero_does_not_depend_on_what_the_process_drew_before(tiny):
     before = torch.random.get_rng_state()
     RewardModel(tiny[0], CONFIG)
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_against_the_base_the_likelihood_counts_as_far_as_training_changed_it(tiny, tiny_folder, tmp_path):
+    vlm, (red, blue) = tiny
+    star, ball = "There is a red star.", "I can see two blue balls."
+    rows = [Row(image, "What is in the image?", text) for image in (red, blue) for text in (star, ball)]
+    model = RewardModel(vlm, CONFIG).eval()
+    base = model.terms(rows).likelihood.detach()
+    pairs = [TrainingPair(red, rows[0].question, star, ball, "a", "b", 1.0, 0.0, None)] * 4
+    settings = RewardTraining(epochs=6, pairs_per_step=2, rate=5e-3, lora_rank=4, lora_alpha=8, reference=True)
+    losses = []
+    train_reward_model(model, pairs, {}, [], settings, 0, lambda log: losses.append(log.loss))
+    assert losses[-1] < losses[0] and not any(module.merged for module in model.modules() if hasattr(module, "merged"))
+    less = model.terms(rows).likelihood.detach()
+    model.config = model.config.model_copy(update={"reference": False})
+    np.testing.assert_allclose(less, model.terms(rows).likelihood.detach() - base, atol=1e-5)
+    model.config = model.config.model_copy(update={"reference": True})
+    model.save(tmp_path / "saved")
+    again = RewardModel.load(tmp_path / "saved", Vlm.load(tiny_folder, tmp_path))
+    assert [again.vlm.hold(vlm.open(image)) for image in (red, blue)] == [red, blue]
+    np.testing.assert_allclose(again.terms(rows).likelihood.detach(), less, atol=1e-5)
+
+
+def test_what_keeps_no_base_cannot_measure_against_it(tiny):
+    with pytest.raises(UserError, match=r"reward\.reference"):
+        train_reward_model(
+            RewardModel(tiny[0], CONFIG), [], {}, [], RewardTraining(mode="full", reference=True), 0, print
+        )

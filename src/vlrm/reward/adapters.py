@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,7 +12,7 @@ from peft.tuners.tuners_utils import cast_adapter_dtype
 from safetensors.torch import load_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 
@@ -20,13 +21,35 @@ def softcap(config: Any) -> float:
     return float(getattr(config.get_text_config(), "final_logit_softcapping", None) or 0)
 
 
-def load_adapter(model: Any, folder: Path, name: str) -> None:
-    """Put a saved LoRA adapter on a freshly loaded base, for reading; its weights are float32 as they were trained."""
+def load_adapter(model: Any, folder: Path, name: str, merge: bool = True) -> None:
+    """Put a saved LoRA adapter on a freshly loaded base, for reading; its weights are float32 as they were trained.
+
+    Without ``merge`` it stays apart, so that the base can still be read alone (:func:`adapters_off`).
+    """
     model.load_adapter(str(folder), name)
     if model.dtype is not torch.float32:  # transformers has read it in the base's precision
         cast_adapter_dtype(model, name)
         set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"), adapter_name=name)
-    merge_adapter(model, name)
+    if merge:
+        merge_adapter(model, name)
+
+
+@contextmanager
+def adapters_off(model: Any) -> Iterator[None]:
+    """The base model alone, inside; its adapters must not be merged.
+
+    The switch of PEFT's layers itself: ``disable_adapters`` would also stop what learns from learning.
+    """
+    layers = [module for module in model.modules() if isinstance(module, LoraLayer)]
+    if any(layer.merged for layer in layers):
+        raise RuntimeError("an adapter is merged into the weights: the base cannot be read without it")
+    for layer in layers:
+        layer._disable_adapters = True
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer._disable_adapters = False
 
 
 def merge_adapter(model: Any, name: str) -> None:

@@ -78,7 +78,8 @@ def export_model(
         held_out: rows to measure on; by default the rows of some of the images of ``rows``.
 
     Raises:
-        UserError: the model is not in float32 or was trained in 4 bits, or the rows are about one image only.
+        UserError: the model is not in float32, was trained in 4 bits, or measures against its base and is to be
+            merged; or the rows are about one image only.
     """
     settings = settings or ExportModel()
     vlm = model.vlm
@@ -86,17 +87,25 @@ def export_model(
         raise UserError(
             "an adapter trained on a base in 4 bits is not merged: it fits no other weights; use Scorer.load"
         )
+    if model.config.reference and MERGED in settings.parts:
+        raise UserError(
+            "this reward counts the likelihood less that of its base (reward.reference), which one merged model cannot "
+            "tell: leave merged out of parts, or use Scorer.load"
+        )
     if vlm.model.dtype is not torch.float32:
         raise UserError(f"an adapter is merged in float32, and the model is loaded as {vlm.model.dtype}: load it so")
     fitted, held = (list(rows), list(held_out)) if held_out else split(rows, settings.held_out)
     if not held or not fitted:
         raise UserError("the scalar form needs responses about at least two images: one to fit on, one to measure on")
     model.eval()
-    fold(model)
+    reference = model.config.reference
+    if not reference:
+        fold(model)  # before anything is read: what is written is then what was measured
     found, test = states(model, fitted), states(model, held)
+    fold(model)
     scalar = fit(found, yes_direction(model), [group(row) for row in fitted])
     question = chat.VERIFY[model.config.verify_form]
-    about = _about(model, settings) | {"scalar": _scalar(model, scalar, found, test, held)}
+    about = _about(model, settings, reference) | {"scalar": _scalar(model, scalar, found, test, held)}
     if settings.dtype != "float32":
         vlm.model.to(DTYPES[settings.dtype])
     about["files"] = _write(model, scalar, folder, settings)
@@ -126,6 +135,7 @@ def fold(model: RewardModel) -> None:
     """Merge the adapter into the weights and take its layers out: what stays is a plain model of transformers."""
     backbone = model.backbone
     if model.config.adapter:
+        model.config = model.config.model_copy(update={"reference": False})
         layers = [(name, layer) for name, layer in backbone.named_modules() if isinstance(layer, LoraLayer)]
         if not all(layer.merged for _, layer in layers):
             merge_adapter(backbone, ADAPTER)
@@ -140,12 +150,13 @@ def fold(model: RewardModel) -> None:
     model.config = model.config.model_copy(update={"adapter": False, "critiques": 0, "mode": "lora"})
 
 
-def _about(model: RewardModel, settings: ExportModel) -> dict[str, Any]:
+def _about(model: RewardModel, settings: ExportModel, reference: bool) -> dict[str, Any]:
     config = model.config
     whole = model.backbone.config
     parts = [one.model_type for one in (whole, getattr(whole, "vision_config", None)) if one is not None]
+    likelihood = "(mean log p(response) - the same of the base)" if reference else "mean log p(response)"
     return {
-        "reward": "likelihood_scale * mean log p(response) + yes_scale * log-odds(yes) + head(last hidden state)",
+        "reward": f"likelihood_scale * {likelihood} + yes_scale * log-odds(yes) + head(last hidden state)",
         "likelihood_scale": model.likelihood_scale.item(),
         "yes_scale": model.yes_scale.item(),
         "yes_token": model.yes_no[0],

@@ -20,10 +20,16 @@ def check_ready(settings: RewardTraining) -> None:
     """Refuse what this machine cannot train, before anything is computed.
 
     Raises:
-        UserError: ``mode: qlora`` without bitsandbytes or without a CUDA device; a ``launch`` file that is not there.
+        UserError: ``mode: qlora`` without bitsandbytes or without a CUDA device; ``reference`` without an adapter; a
+            ``launch`` file that is not there.
     """
     if settings.mode == "qlora":
         _need_4_bits()
+    if settings.mode == "full" and settings.reference:
+        raise UserError(
+            "reward.reference measures against the base model, and reward.mode: full keeps none: set mode: lora, or "
+            "reference: false"
+        )
     if settings.launch is not None and not Path(settings.launch).is_file():
         raise UserError(f"reward.launch: there is no accelerate configuration {settings.launch}; see conf/distributed")
 
@@ -34,7 +40,7 @@ def make_trainable(model: RewardModel, settings: RewardTraining, seed: int) -> N
     Raises:
         UserError: ``mode: qlora`` without bitsandbytes or without a CUDA device.
     """
-    model.config = model.config.model_copy(update={"mode": settings.mode})
+    model.config = model.config.model_copy(update={"mode": settings.mode, "reference": settings.reference})
     for scale, start in (
         (model.likelihood_scale, settings.likelihood_scale),
         (model.yes_scale, settings.yes_scale),

@@ -19,7 +19,7 @@ from vlrm.devices import Precision
 from vlrm.errors import UserError
 from vlrm.families import Layout, best_layout
 from vlrm.images import BLANK
-from vlrm.reward.adapters import language_modules, load_adapter, softcap
+from vlrm.reward.adapters import adapters_off, language_modules, load_adapter, softcap
 from vlrm.reward.attention import SEGMENTS
 from vlrm.reward.layout import Batch, Branch, Tree, lay
 from vlrm_kernels.lm_head import sequence_logprob
@@ -60,6 +60,8 @@ class ModelConfig(BaseModel):
     """Larger images are scaled down before the base sees them."""
     mode: Mode = Field(default="lora", exclude_if=lambda mode: mode == "lora")
     """What was trained: an adapter, one on the base in 4 bits, or the whole language side."""
+    reference: bool = Field(default=False, exclude_if=lambda reference: not reference)
+    """The likelihood counts less the base's: DPO's implicit reward (2305.18290), how far training has changed it."""
     sees: dict[str, Any] | None = Field(default=None, exclude_if=lambda sees: sees is None)
     """The experts that its base sees through, how their evidence is written, and their fingerprints."""
 
@@ -100,7 +102,8 @@ class Head(nn.Module):
 
 @dataclass(frozen=True)
 class Terms:
-    """The three terms of each row, (B,) each: mean log p(response), log-odds of yes, and the head's output.
+    """The three terms of each row, (B,) each: mean log p(response), with ``ModelConfig.reference`` less the base's,
+    log-odds of yes, and the head's output.
 
     ``hidden`` (B, D) is the last hidden state, of which the last two are made.
     """
@@ -152,6 +155,8 @@ class RewardModel(nn.Module):
         hidden_TD = self.backbone.model(**batch.inputs).last_hidden_state.flatten(0, 1)
         last_RD = hidden_TD[batch.last_R]
         likelihood_R = self._likelihood(hidden_TD, batch, len(rows))
+        if self.config.reference:
+            likelihood_R = likelihood_R - self._base_likelihood(batch, len(rows))
         back = torch.tensor(order, device=last_RD.device).argsort()
         last_BD = last_RD[back]
         return Terms(likelihood_R[back], self._yes_odds(last_BD).float(), self.head(last_BD).float(), last_BD)
@@ -218,6 +223,13 @@ class RewardModel(nn.Module):
             softcap=softcap(self.backbone.config),
         )  # fmt: skip
 
+    @torch.no_grad()
+    def _base_likelihood(self, batch: Batch, rows: int) -> Tensor:
+        """The same of the base model alone: how usual a wording is, whatever the image shows."""
+        with adapters_off(self.backbone):
+            hidden_TD = self.backbone.model(**batch.inputs).last_hidden_state.flatten(0, 1)
+        return self._likelihood(hidden_TD, batch, rows)
+
     def _yes_odds(self, last_BD: Tensor) -> Tensor:
         weight = self.backbone.lm_head.weight
         # In float32: the difference of two rows of a bfloat16 head is mostly rounding.
@@ -273,7 +285,7 @@ class RewardModel(nn.Module):
 
             quantise(vlm.model)
         if config.adapter:
-            load_adapter(vlm.model, folder / "adapter", ADAPTER)
+            load_adapter(vlm.model, folder / "adapter", ADAPTER, merge=not config.reference)
         model = RewardModel(vlm, config)
         model.head.load_state_dict(load_file(folder / "head.safetensors"))
         if config.mode == "full":

@@ -44,6 +44,9 @@ class RewardTraining(BaseModel):
     yes_scale: float | None = Field(None, ge=0, exclude_if=_is(None))
     """Where the two scales start; None: where round 0's readout has them, one of them at 0."""
 
+    reference: bool = Field(False, exclude_if=_is(False))
+    """Count the likelihood as far as training changed it: less that of the base model, which is read once more."""
+
     mode: Literal["lora", "qlora", "full"] = Field("lora", exclude_if=_is("lora"))
     """What learns beside head and scales: an adapter, one on a base in 4 bits, or the whole language side."""
     bf16: bool = Field(False, exclude_if=_is(False))
