@@ -134,3 +134,6 @@ def test_the_scales_start_where_the_settings_say(case):
     make_trainable(model, settings(yes_scale=0.75), 0)
     assert model.yes_scale.item() == 0.75
     assert model.likelihood_scale.item() == before
+    model.likelihood_scale.requires_grad_(False)
+    make_trainable(model, settings(likelihood_scale=9.0, mode="full"), 0)
+    assert model.likelihood_scale.item() == before, "a scale that is frozen stays as it is"

@@ -41,11 +41,9 @@ def make_trainable(model: RewardModel, settings: RewardTraining, seed: int) -> N
         UserError: ``mode: qlora`` without bitsandbytes or without a CUDA device.
     """
     model.config = model.config.model_copy(update={"mode": settings.mode, "reference": settings.reference})
-    for scale, start in (
-        (model.likelihood_scale, settings.likelihood_scale),
-        (model.yes_scale, settings.yes_scale),
-    ):
-        if start is not None:
+    for name in ("likelihood_scale", "yes_scale"):
+        start, scale = getattr(settings, name), getattr(model, name)
+        if start is not None and scale.requires_grad:
             scale.data.fill_(start)
     if settings.mode == "qlora":
         _need_4_bits()
