@@ -137,3 +137,9 @@ def test_the_scales_start_where_the_settings_say(case):
     model.likelihood_scale.requires_grad_(False)
     make_trainable(model, settings(likelihood_scale=9.0, mode="full"), 0)
     assert model.likelihood_scale.item() == before, "a scale that is frozen stays as it is"
+
+
+def test_critiques_that_count_for_nothing_are_not_read(case, monkeypatch):
+    model, pairs, said, learned = case
+    monkeypatch.setattr("vlrm.reward.objective.language_loss", lambda *_: pytest.fail("a critique was read"))
+    assert trained(model, pairs, said, learned, settings(language_model=0.0))[0]

@@ -56,6 +56,7 @@ def train_reward_model(
             that cannot be had here; processes that ended without a model.
     """
     folder = None
+    targets = targets if settings.language_model > 0 else ()  # read for nothing otherwise
     if work is not None and settings.checkpoint_steps is not None:
         folder = work / fingerprint(model, pairs, critiques, targets, settings, seed)[:16]
     check_ready(settings)
