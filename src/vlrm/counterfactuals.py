@@ -39,7 +39,8 @@ class CounterfactualSettings(BaseModel):
     tried_images: int = Field(40, ge=0)
     kinds: tuple[str, ...] | None = None
     traced: float = Field(0.0, ge=0)
-    """How much an object is preferred of which there is a trace too faint to hold it for present; a 6 outweighs all."""
+    """How much an object is preferred of which there is a trace too faint to hold it for present, beside balance (at
+    most 9) and chance (.7 times a Gumbel draw)."""
 
 
 @dataclass
