@@ -128,7 +128,7 @@ def made(brought, known, photos):
     assert quad_scenes.num_rows == 0 and scenes.schema == SCENES
     quad_evidence = annotate(quad_prompts, EXPERTS, data)
     edit_claims = verify_edits(edits, prompts, quad_prompts, evidence, quad_evidence, known)
-    return offer(candidates, claims, edits, edit_claims, prompts, quad_prompts), edits
+    return offer(candidates, claims, edits, edit_claims, prompts, quad_prompts, RULE), edits
 
 
 def test_pairs_say_where_their_rejected_side_comes_from(made):
