@@ -93,7 +93,7 @@ def _judged(row: dict[str, Any]) -> _Judged:
         claim.kind,
         float(row["probability"]),
         row["verdict"] != "unverifiable",
-        not any(json.loads(row["families"]).values()),
+        row["families"] is not None and not any(json.loads(row["families"]).values()),
     )
 
 
