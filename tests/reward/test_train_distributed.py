@@ -59,7 +59,7 @@ def test_a_process_that_has_only_text_does_not_keep_the_others_waiting(tiny_fold
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(script).parent), *filter(None, sys.path)])}
     launched = launch.command(settings(**SHARDED), tmp_path)
     told = [*launched[: launched.index("--module")], script, str(tmp_path), str(tmp_path / "two.safetensors"), "1"]
-    subprocess.run(told, env=environment, timeout=120, check=True, capture_output=True)
+    subprocess.run(told, env=environment, timeout=300, check=True, capture_output=True)
     sharded_training.main(tmp_path, tmp_path / "one.safetensors", accumulation=2)
     one, two = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("one", "two"))
     assert (one["sharded"], two["sharded"], two["base_sharded"], two["tower_sharded"]) == (0, 1, True, False)
