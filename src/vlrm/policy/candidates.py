@@ -49,8 +49,8 @@ def sample_candidates(
     """RESPONSES with source ``sampled``, in the prompts' order: ``number`` per prompt.
 
     With ``sources`` some are written about a part of the image's evidence or about another image, and their source
-    says so (:mod:`vlrm.policy.sources`). ``examples``: of which some stand before a request to describe
-    (:mod:`vlrm.policy.examples`).
+    says so (:mod:`vlrm.policy.sources`); those borrowed from other prompts come last. ``examples``: of which some
+    stand before a request to describe (:mod:`vlrm.policy.examples`).
 
     With ``distinct``, near duplicates of an earlier candidate are drawn again, and what stays one is left out: a prompt
     may then have fewer rows. Without it every draw counts, as best-of-N needs.

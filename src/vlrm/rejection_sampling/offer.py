@@ -125,19 +125,15 @@ def _pair(
 ) -> dict[str, Any]:
     mine, theirs = judged.get(first["response_id"], []), judged.get(second["response_id"], [])
     sides = [(first, mine, _only(mine, theirs)), (second, theirs, _only(theirs, mine))]
-    counted = ([claim for claim in side[2] if count_silent or not claim.silent] for side in sides)
-    q_plus, q_minus = compare(*([1 - claim.probability for claim in claims] for claims in counted))
+    false = [[1 - c.probability for c in side[2] if count_silent or not c.silent] for side in sides]
+    q_plus, q_minus = compare(*false)
     if q_minus > q_plus:
         sides.reverse()
+        false.reverse()
         q_plus, q_minus = q_minus, q_plus
     (chosen, all_chosen, only_chosen), (rejected, _, only_rejected) = sides
     differing = only_chosen + only_rejected
-    falser = sum(
-        sign * (1 - c.probability)
-        for sign, claims in ((1, only_rejected), (-1, only_chosen))
-        for c in claims
-        if count_silent or not c.silent
-    )
+    falser = sum(false[1]) - sum(false[0])
     names = sorted((first["response_id"], second["response_id"]))
     telling = min(only_rejected or only_chosen, key=lambda c: c.probability, default=None)
     words = [max(1, len(side["text"].split())) for side in (chosen, rejected)]

@@ -98,14 +98,12 @@ def export_model(
     if not held or not fitted:
         raise UserError("the scalar form needs responses about at least two images: one to fit on, one to measure on")
     model.eval()
-    reference = model.config.reference
-    if not reference:
-        fold(model)  # before anything is read: what is written is then what was measured
     found, test = states(model, fitted), states(model, held)
-    fold(model)
+    about = _about(model, settings)
+    fold(model)  # not before: a reward against its base is read with the adapter apart
     scalar = fit(found, yes_direction(model), [group(row) for row in fitted])
     question = chat.VERIFY[model.config.verify_form]
-    about = _about(model, settings, reference) | {"scalar": _scalar(model, scalar, found, test, held)}
+    about |= {"scalar": _scalar(model, scalar, found, test, held)}
     if settings.dtype != "float32":
         vlm.model.to(DTYPES[settings.dtype])
     about["files"] = _write(model, scalar, folder, settings)
@@ -135,7 +133,6 @@ def fold(model: RewardModel) -> None:
     """Merge the adapter into the weights and take its layers out: what stays is a plain model of transformers."""
     backbone = model.backbone
     if model.config.adapter:
-        model.config = model.config.model_copy(update={"reference": False})
         layers = [(name, layer) for name, layer in backbone.named_modules() if isinstance(layer, LoraLayer)]
         if not all(layer.merged for _, layer in layers):
             merge_adapter(backbone, ADAPTER)
@@ -147,14 +144,16 @@ def fold(model: RewardModel) -> None:
         # Loading an adapter leaves the renaming of *its* file here, and save_pretrained would undo it on all weights.
         backbone.__dict__.pop("_weight_conversions", None)
     # What is exported is the reward of a response alone: critiques are written by a critic on the base model.
-    model.config = model.config.model_copy(update={"adapter": False, "critiques": 0, "mode": "lora"})
+    model.config = model.config.model_copy(
+        update={"adapter": False, "critiques": 0, "mode": "lora", "reference": False}
+    )
 
 
-def _about(model: RewardModel, settings: ExportModel, reference: bool) -> dict[str, Any]:
+def _about(model: RewardModel, settings: ExportModel) -> dict[str, Any]:
     config = model.config
     whole = model.backbone.config
     parts = [one.model_type for one in (whole, getattr(whole, "vision_config", None)) if one is not None]
-    likelihood = "(mean log p(response) - the same of the base)" if reference else "mean log p(response)"
+    likelihood = "(mean log p(response) - the same of the base)" if config.reference else "mean log p(response)"
     return {
         "reward": f"likelihood_scale * {likelihood} + yes_scale * log-odds(yes) + head(last hidden state)",
         "likelihood_scale": model.likelihood_scale.item(),
