@@ -88,6 +88,7 @@ def test_processes_that_cannot_train_say_why_in_one_sentence(tiny_folder, tmp_pa
 def test_accelerate_takes_the_shipped_configurations(name):
     config = load_config_from_file(str(CONF / name))
     assert config.mixed_precision == "no"  # settings.bf16 decides
+    assert config.main_process_port == 0  # two trainings that start at once on accelerate's own port meet or end
     if config.distributed_type == DistributedType.FSDP:
         assert config.fsdp_config["fsdp_version"] == 2
         assert config.fsdp_config["fsdp_cpu_ram_efficient_loading"] is False
