@@ -41,7 +41,7 @@ class Given(torch.utils.data.Dataset):
 
 def main(folder: Path, out: Path, accumulation: int) -> None:
     torch.set_num_threads(1)
-    chosen = settings(accumulation=accumulation)
+    chosen = settings(accumulation=accumulation, reference=True)  # the pass without adapters is sharded too
     model = reward_model(folder / "base", folder / "images")
     make_trainable(model, chosen, 0)
     objective = PairObjective(model, chosen)
