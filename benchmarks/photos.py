@@ -23,7 +23,7 @@ from rich.table import Table
 
 from measured_on import ROOT, commit, machine, versions
 from photos_exam import FOLDS, caption_pairs, pope, read_photos, rule_curve
-from photos_figures import figures_of, judged_by_rule, judged_by_text
+from photos_figures import against_detector, figures_of, judged_by_rule, judged_by_text
 from photos_folds import HeldOut, Run, settings
 from vlrm.evaluation.summary import with_interval
 from vlrm.rejection_sampling.rule import Rule
@@ -49,7 +49,7 @@ SHOWN = (
     "pair_accuracy", "pair_accuracy_round0", "pair_gain", "pope_random_accuracy", "pope_popular_accuracy",
     "pope_adversarial_accuracy", "pope_adversarial_accuracy_round0", "detector_only_accuracy",
     "detector_only_pope_adversarial_accuracy", "text_only_accuracy", "text_only_pope_adversarial_accuracy",
-    "chair_first", "chair_best_of_8", "coverage_of_first",
+    "chair_first", "chair_best_of_8", "chair_chosen_by_boxes", "coverage_of_first",
 )  # fmt: skip
 
 
@@ -106,7 +106,8 @@ def result_of(arguments: argparse.Namespace, console: Console) -> dict[str, Any]
         **headline,
         "seconds": max(cost["seconds"] for cost in costs.values()),
         "peak_memory_mb": max(cost["peak_memory_mb"] for cost in costs.values()),
-        "figures": figures, "one_fold": others, "rule_curve": curve, "runs": costs,
+        "figures": figures, "against_detector": against_detector([scores[run.name] for run in first], items, rule),
+        "one_fold": others, "rule_curve": curve, "runs": costs,
         "machine": machine(), "versions": versions(VERSIONED), "commit": commit(),
     }  # fmt: skip
 
@@ -127,6 +128,11 @@ def show(result: dict[str, Any], console: Console) -> None:
         curve.add_row(*("-" if point[key] is None else str(point[key]) for key in
                         ("source", "tau", "offered", "kept", "judged", "precision")))  # fmt: skip
     console.print(curve)
+    columns = list(result["against_detector"][0])
+    differ = Table(*columns, title="Items that the reward model and the detector rule have right", title_justify="left")
+    for one in result["against_detector"]:
+        differ.add_row(*map(str, one.values()))
+    console.print(differ)
     for name, cost in result["runs"].items():
         console.print(f"{name}: {cost['seconds']:.0f} s, peak memory {cost['peak_memory_mb']:.0f} MB")
 

@@ -126,7 +126,9 @@ def chair(texts: Sequence[dict[str, Any]], photos: Photos) -> list[dict[str, Any
 
 
 def first_and_best(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of each image: false and true objects of the first sample, and of the one with the highest reward."""
+    """Of each image: false and true objects of the first sample, of the one with the highest reward, and of the one
+    that a choice by the boxes themselves would take (``truest``): about as far as a reward can come with these samples.
+    """
     by_image: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         by_image[row["image"]].append(row)
@@ -134,11 +136,15 @@ def first_and_best(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     for image, said in sorted(by_image.items()):
         said.sort(key=lambda row: row["sample"])
         best = said[int(np.argmax([row["reward"] for row in said]))]
-        chosen.append({
-            "image": image, "first_false": said[0]["false"], "first_true": said[0]["true"],
-            "best_false": best["false"], "best_true": best["true"],
-        })  # fmt: skip
+        picks = {"first": said[0], "best": best, "truest": min(said, key=_falseness)}
+        counts = {f"{pick}_{side}": row[side] for pick, row in picks.items() for side in ("false", "true")}
+        chosen.append({"image": image} | counts)
     return chosen
+
+
+def _falseness(row: dict[str, Any]) -> tuple[float, int]:
+    named = row["false"] + row["true"]
+    return row["false"] / named if named else 1.0, -row["true"]  # saying nothing is no way to be true
 
 
 def rule_curve(lines: Sequence[Path], photos: Photos, rule: Rule) -> list[dict[str, Any]]:

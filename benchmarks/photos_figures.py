@@ -93,6 +93,29 @@ def figures_of(
     return {name: None if one is None else one.model_dump() for name, one in (figures | _best_of(scores)).items()}
 
 
+def against_detector(scores: Sequence[Mapping[str, Any]], items: Sequence[Item], rule: Right) -> list[dict[str, Any]]:
+    """Where the reward model and the detector rule differ: how many items each alone has right (a tie is wrong)."""
+    last: dict[str, Sequence[float]] = {}
+    for one in scores:
+        last |= one["rewards"][max(one["rewards"])]
+    ours = right_by_rewards(last, items)
+    groups: dict[str, list[Item]] = {}
+    for item in items:
+        if item.key in ours and item.task == "pair":
+            groups.setdefault(f"caption pairs, {item.category} edited", []).append(item)
+        elif item.key in ours and item.better is not None:
+            groups.setdefault(f"POPE {item.category}, answer {item.responses[item.better].lower()}", []).append(item)
+    found = []
+    for name, some in sorted(groups.items()):
+        both = [(ours[item.key] == 1, rule[item.key] == 1) for item in some]
+        found.append({
+            "items": name, "number": len(both), "both_right": both.count((True, True)),
+            "only_reward_model": both.count((True, False)), "only_detector": both.count((False, True)),
+            "both_wrong": both.count((False, False)),
+        })  # fmt: skip
+    return found
+
+
 def _resampler(items: Sequence[Item]) -> Resampler:
     return Resampler(np.unique([str(item.image) for item in items], return_inverse=True)[1].astype(np.int64))
 
@@ -123,10 +146,11 @@ def _best_of(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         means = [resampler.mean(values, share=False) for values in (top, bottom)]
         return ratio(*means, resampler.draws_of_mean(top), resampler.draws_of_mean(bottom))
 
-    first, best = (columns[f"{what}_false"] + columns[f"{what}_true"] for what in ("first", "best"))
+    first, best, truest = (columns[f"{pick}_false"] + columns[f"{pick}_true"] for pick in ("first", "best", "truest"))
     return {
         "chair_first": share(columns["first_false"], first),
         "chair_best_of_8": share(columns["best_false"], best),
+        "chair_chosen_by_boxes": share(columns["truest_false"], truest),
         "true_objects_first": resampler.mean(columns["first_true"], share=False),
         "true_objects_best_of_8": resampler.mean(columns["best_true"], share=False),
         "coverage_of_first": share(columns["best_true"], columns["first_true"]),

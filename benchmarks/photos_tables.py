@@ -23,6 +23,7 @@ ASKED = {
 BEST_OF = {
     "contradicted objects among those named, first sample": "chair_first",
     "the same, best of 8": "chair_best_of_8",
+    "the same, chosen by the boxes themselves": "chair_chosen_by_boxes",
     "true objects of best of 8 beside the first sample's": "coverage_of_first",
     "pair accuracy where the detector errs or ties": "pair_accuracy_where_detector_errs_or_ties",
     "pair accuracy on photos of val2017 alone": "pair_accuracy_val2017",
@@ -43,6 +44,11 @@ def judged(figures: dict[str, Any]) -> str:
     return table(heads, rows)
 
 
+def differences(rows: list[dict[str, Any]]) -> str:
+    heads = ["items", "number", "both right", "reward model alone", "detector rule alone", "both wrong"]
+    return table(heads, [[str(value) for value in row.values()] for row in rows])
+
+
 def rule(curve: list[dict[str, Any]], tau: float) -> str:
     rows = [
         [one["source"], str(one["offered"]), str(one["kept"]), str(one["judged"]),
@@ -61,7 +67,8 @@ def main() -> None:
     result = json.loads(arguments.file.read_text("utf-8"))
     figures = result["figures"]
     others = table(["figure", "%"], [[title, with_interval(figures.get(name))] for title, name in BEST_OF.items()])
-    print(judged(figures), others, rule(result["rule_curve"], arguments.tau), sep="\n\n")
+    differing = differences(result["against_detector"])
+    print(judged(figures), others, differing, rule(result["rule_curve"], arguments.tau), sep="\n\n")
     for name, cost in result["runs"].items():
         print(f"\n{name}: {cost['seconds'] / 60:.0f} min, {cost['peak_memory_mb'] / 1024:.1f} GiB")
 

@@ -140,6 +140,28 @@ def test_choosing_by_reward_changes_what_is_said_and_is_told(photos):
     assert found["coverage_of_first"]["value"] == pytest.approx(0.5)
 
 
+def test_what_the_boxes_choose_says_something():
+    said = [("nothing", 0, 0), ("more", 1, 3), ("less", 1, 2), ("false", 2, 0)]
+    rows = [
+        {"image": "a", "sample": k, "reward": -k, "false": false, "true": true}
+        for k, (_, false, true) in enumerate(said)
+    ]
+    (chosen,) = exam.first_and_best(rows)
+    assert (chosen["truest_false"], chosen["truest_true"], chosen["best_true"]) == (1, 3, 0)
+
+
+def test_items_are_counted_by_who_has_them_right(photos):
+    items = exam.caption_pairs(photos, "What is it?") + exam.pope(photos)
+    rule = {item.key: float(item.better == 1 and item.task != "pair") for item in items}  # 1: the answer no
+    found = {row["items"]: row for row in figures.against_detector([scored(photos, items, 1.0)], items, rule)}
+    assert sum(row["number"] for row in found.values()) == len(items)
+    yes, no = found["POPE adversarial, answer yes"], found["POPE adversarial, answer no"]
+    assert yes["only_reward_model"] == yes["number"] > 0 and no["both_right"] == no["number"] > 0
+    wrong = figures.against_detector([scored(photos, items, 0.0)], items, rule)
+    assert all(row["only_detector"] + row["both_wrong"] == row["number"] for row in wrong)
+    assert tables.differences(wrong).count("\n") == len(wrong) + 1
+
+
 def test_the_rule_is_judged_by_boxes_for_each_source(photos, tmp_path):
     name = sorted(photos.sha)[0]  # a dog, a frisbee and a person
     row = dict.fromkeys(OFFERED.names) | {
