@@ -23,7 +23,7 @@ from rich.table import Table
 
 from measured_on import ROOT, commit, machine, versions
 from photos_exam import FOLDS, caption_pairs, pope, read_photos, rule_curve
-from photos_figures import against_detector, figures_of, judged_by_rule, judged_by_text
+from photos_figures import DIFFERING, against_detector, figures_of, judged_by_rule, judged_by_text
 from photos_folds import HeldOut, Run, settings
 from vlrm.evaluation.summary import with_interval
 from vlrm.rejection_sampling.rule import Rule
@@ -128,10 +128,9 @@ def show(result: dict[str, Any], console: Console) -> None:
         curve.add_row(*("-" if point[key] is None else str(point[key]) for key in
                         ("source", "tau", "offered", "kept", "judged", "precision")))  # fmt: skip
     console.print(curve)
-    columns = list(result["against_detector"][0])
-    differ = Table(*columns, title="Items that the reward model and the detector rule have right", title_justify="left")
+    differ = Table(*DIFFERING.values(), title="Who has it right, reward model or detector rule", title_justify="left")
     for one in result["against_detector"]:
-        differ.add_row(*map(str, one.values()))
+        differ.add_row(*(str(one[key]) for key in DIFFERING))
     console.print(differ)
     for name, cost in result["runs"].items():
         console.print(f"{name}: {cost['seconds']:.0f} s, peak memory {cost['peak_memory_mb']:.0f} MB")

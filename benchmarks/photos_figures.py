@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from vlrm.evaluation.judges.protocol import Judge
 
 BATCH = 64
+DIFFERING = {
+    "items": "items", "number": "number", "both_right": "both right", "only_reward_model": "reward model alone",
+    "only_detector": "detector rule alone", "both_wrong": "both wrong",
+}  # fmt: skip
+"""Of :func:`against_detector`: key -> head of the column."""
 Right = dict[str, float]
 """Item key -> 1 right, 0 wrong, one half for a tie."""
 
@@ -108,11 +113,8 @@ def against_detector(scores: Sequence[Mapping[str, Any]], items: Sequence[Item],
     found = []
     for name, some in sorted(groups.items()):
         both = [(ours[item.key] == 1, rule[item.key] == 1) for item in some]
-        found.append({
-            "items": name, "number": len(both), "both_right": both.count((True, True)),
-            "only_reward_model": both.count((True, False)), "only_detector": both.count((False, True)),
-            "both_wrong": both.count((False, False)),
-        })  # fmt: skip
+        counts = [both.count(pair) for pair in ((True, True), (True, False), (False, True), (False, False))]
+        found.append(dict(zip(DIFFERING, [name, len(both), *counts], strict=True)))
     return found
 
 

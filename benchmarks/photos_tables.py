@@ -12,6 +12,7 @@ from typing import Any
 
 from loop_tables import points, table
 from photos import RESULT
+from photos_figures import DIFFERING
 from vlrm.evaluation.summary import with_interval
 
 ASKED = {
@@ -45,8 +46,7 @@ def judged(figures: dict[str, Any]) -> str:
 
 
 def differences(rows: list[dict[str, Any]]) -> str:
-    heads = ["items", "number", "both right", "reward model alone", "detector rule alone", "both wrong"]
-    return table(heads, [[str(value) for value in row.values()] for row in rows])
+    return table(list(DIFFERING.values()), [[str(row[key]) for key in DIFFERING] for row in rows])
 
 
 def rule(curve: list[dict[str, Any]], tau: float) -> str:
