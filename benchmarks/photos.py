@@ -23,7 +23,7 @@ from rich.table import Table
 
 from measured_on import ROOT, commit, machine, versions
 from photos_exam import FOLDS, caption_pairs, pope, read_photos, rule_curve
-from photos_figures import DIFFERING, against_detector, figures_of, judged_by_rule, judged_by_text
+from photos_figures import DIFFERING, against_detector, figures_of, judged_by_rule, judged_by_text, wrong_pairs
 from photos_folds import HeldOut, Run, settings
 from vlrm.evaluation.summary import with_interval
 from vlrm.rejection_sampling.rule import Rule
@@ -107,7 +107,8 @@ def result_of(arguments: argparse.Namespace, console: Console) -> dict[str, Any]
         "seconds": max(cost["seconds"] for cost in costs.values()),
         "peak_memory_mb": max(cost["peak_memory_mb"] for cost in costs.values()),
         "figures": figures, "against_detector": against_detector([scores[run.name] for run in first], items, rule),
-        "one_fold": others, "rule_curve": curve, "runs": costs,
+        "wrong_pairs": wrong_pairs([scores[run.name] for run in first], items, rule), "one_fold": others,
+        "rule_curve": curve, "runs": costs,
         "machine": machine(), "versions": versions(VERSIONED), "commit": commit(),
     }  # fmt: skip
 

@@ -71,12 +71,7 @@ def figures_of(
     scores: Sequence[Mapping[str, Any]], items: Sequence[Item], photos: Photos, rule: Right, text: Right
 ) -> dict[str, Any]:
     """Figures over the folds of ``scores``; every judge on the items of these folds alone."""
-    zero: dict[str, Sequence[float]] = {}
-    last: dict[str, Sequence[float]] = {}
-    for one in scores:
-        numbers = sorted(one["rewards"])
-        zero |= one["rewards"][numbers[0]]
-        last |= one["rewards"][numbers[-1]]
+    zero, last = _first_and_last(scores)
     asked = [item for item in items if item.key in last]
     ours, before = right_by_rewards(last, asked), right_by_rewards(zero, asked)
     figures: dict[str, Any] = {}
@@ -100,10 +95,7 @@ def figures_of(
 
 def against_detector(scores: Sequence[Mapping[str, Any]], items: Sequence[Item], rule: Right) -> list[dict[str, Any]]:
     """Where the reward model and the detector rule differ: how many items each alone has right (a tie is wrong)."""
-    last: dict[str, Sequence[float]] = {}
-    for one in scores:
-        last |= one["rewards"][max(one["rewards"])]
-    ours = right_by_rewards(last, items)
+    ours = right_by_rewards(_first_and_last(scores)[1], items)
     groups: dict[str, list[Item]] = {}
     for item in items:
         if item.key in ours and item.task == "pair":
@@ -116,6 +108,34 @@ def against_detector(scores: Sequence[Mapping[str, Any]], items: Sequence[Item],
         counts = [both.count(pair) for pair in ((True, True), (True, False), (False, True), (False, False))]
         found.append(dict(zip(DIFFERING, [name, len(both), *counts], strict=True)))
     return found
+
+
+def wrong_pairs(scores: Sequence[Mapping[str, Any]], items: Sequence[Item], rule: Right) -> list[dict[str, Any]]:
+    """The caption pairs that the last round has wrong, with its margin, and who has them right."""
+    zero, last = _first_and_last(scores)
+    ours, before = (right_by_rewards(rewards, items) for rewards in (last, zero))
+    found = []
+    for item in items:
+        if item.task == "pair" and item.better is not None and ours.get(item.key, 1) < 1:
+            better, worse = item.better, 1 - item.better
+            found.append({
+                "image": str(item.image), "true": item.responses[better], "false": item.responses[worse],
+                "margin": round(last[item.key][better] - last[item.key][worse], 4),
+                "round0_right": before[item.key] == 1, "detector_right": rule[item.key] == 1,
+            })  # fmt: skip
+    return sorted(found, key=lambda row: (row["image"], row["margin"]))
+
+
+def _first_and_last(
+    scores: Sequence[Mapping[str, Any]],
+) -> tuple[dict[str, Sequence[float]], dict[str, Sequence[float]]]:
+    """Rewards by item key of round 0 and of the last round, over all folds."""
+    zero: dict[str, Sequence[float]] = {}
+    last: dict[str, Sequence[float]] = {}
+    for one in scores:
+        zero |= one["rewards"][min(one["rewards"])]
+        last |= one["rewards"][max(one["rewards"])]
+    return zero, last
 
 
 def _resampler(items: Sequence[Item]) -> Resampler:

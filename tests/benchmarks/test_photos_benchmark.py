@@ -159,6 +159,10 @@ def test_items_are_counted_by_who_has_them_right(photos):
     assert yes["only_reward_model"] == yes["number"] > 0 and no["both_right"] == no["number"] > 0
     wrong = figures.against_detector([scored(photos, items, 0.0)], items, rule)
     assert all(row["only_detector"] + row["both_wrong"] == row["number"] for row in wrong)
+    assert not figures.wrong_pairs([scored(photos, items, 1.0)], items, rule)
+    lost = figures.wrong_pairs([scored(photos, items, 0.0)], items, rule)
+    assert len(lost) == sum(item.task == "pair" for item in items)
+    assert {(row["margin"], row["round0_right"], row["detector_right"]) for row in lost} == {(-1.0, False, False)}
     read = [dict(sorted(row.items())) for row in wrong]  # as the file has them
     assert tables.differences(read) == tables.differences(wrong)
     assert tables.differences(read).splitlines()[2].split("|")[1].strip() == wrong[0]["items"]
