@@ -110,3 +110,14 @@ def test_an_endpoint_refuses_what_is_begun_for_it(tmp_path):
     writer = EndpointWriter(Endpoint(url="http://localhost:1/v1", model="m"), tmp_path, tmp_path)
     with pytest.raises(UserError, match=r"critiques\.template"):
         writer.write([Request(Conversation("i", chat.ask("?")), 0, "See:")], Sampling())
+
+
+def test_forms_about_an_image_stand_side_by_side():
+    rows = [
+        {"response_id": str(i), "image_sha256": image, "question": "Describe the image.", "text": text}
+        for i, (image, text) in enumerate([("a", "A dog."), ("b", "A very old cat."), ("a", "A dog on a long bench.")])
+    ]
+    writer = Knows(otherwise="yes")
+    found = sample_critiques(writer, rows, 1, Sampling(), 0, SMALL, {"a": OBJECTS, "b": OBJECTS}).to_pylist()
+    assert [row["response_id"] for row in found] == ["0", "1", "2"]
+    assert [r.conversation.image for r in writer.requests][:3] in (["a", "a", "b"], ["b", "a", "a"])

@@ -57,15 +57,29 @@ def fill(
 ) -> list[str]:
     """The critiques, in the order given; ``progress`` hears how many more are done.
 
-    A batch is filled in to its end before the next is begun: a writer that remembers what it read a moment ago then has
-    only the checks to read.
+    A batch is filled in to its end before the next is begun, and those about an image stand side by side: a writer that
+    remembers what it read a moment ago then has only the checks to read, and shares what conversations begin with.
     """
     one = sampling.model_copy(update={"max_new_tokens": 1, "stop": ()})
-    # About as long, so that little of a batch is padding.
-    alike = sorted(forms, key=lambda form: len(repr(form.conversation.messages)))
+    alike = in_batches(forms)
     for start in range(0, len(alike), sampling.batch_size):
         _fill(writer, alike[start : start + sampling.batch_size], one, progress)
     return [form.text() for form in forms]
+
+
+def in_batches(forms: Sequence[Form]) -> list[Form]:
+    """Image by image, those with about as long conversations side by side, so that little of a batch is padding."""
+    images: dict[str | None, list[Form]] = {}
+    for form in forms:
+        images.setdefault(form.conversation.image, []).append(form)
+    for some in images.values():
+        some.sort(key=_length)
+    by_length = sorted(images.values(), key=lambda some: _length(some[-1]))
+    return [form for some in by_length for form in some]
+
+
+def _length(form: Form) -> int:
+    return len(repr(form.conversation.messages))
 
 
 def _fill(writer: Writer, forms: Sequence[Form], one: Sampling, progress: Callable[[int], None] | None) -> None:

@@ -1,7 +1,11 @@
-"""Prompts read a moment ago: one that goes on from such a prompt has only its new tokens read."""
+"""Prompts read a moment ago: one that goes on from such a prompt has only its new tokens read.
+
+Of a fresh batch, what the prompts about an image begin with is read once for all of them.
+"""
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -41,16 +45,22 @@ class Remembered:
     def logits(self, prompts: Sequence[Prompt]) -> Tensor:
         """What follows each prompt: (B, V) logits in float32."""
         began = [self._begun(prompt) for prompt in prompts]
-        if all(row is not None for row in began):
-            out = self._read_on(prompts, torch.tensor(began))
-        else:
-            self._cache = None  # before the next one is made
-            inputs = self.vlm.inputs([image for image, _ in prompts], [ids for _, ids in prompts], side="left")
-            self._mask_BL = inputs["attention_mask"]
-            positions_BL = _positions(self._mask_BL)
-            out = self.vlm.model(**inputs, position_ids=positions_BL, use_cache=True, logits_to_keep=1)
+        if None in began:
+            self._begin(beginnings(prompts, self.vlm.image_token_id))
+            began = [self._begun(prompt) for prompt in prompts]
+        out = self._read_on(prompts, torch.tensor(began))
         self._rows, self._cache = list(prompts), out.past_key_values
         return out.logits[:, -1].float()
+
+    def _begin(self, rows: list[Prompt]) -> None:
+        """Forget what was read, and read these."""
+        self._cache = None  # before the next one is made
+        inputs = self.vlm.inputs([image for image, _ in rows], [ids for _, ids in rows], side="left")
+        self._mask_BL = inputs["attention_mask"]
+        out = self.vlm.model(
+            **inputs, position_ids=_positions(self._mask_BL), use_cache=True, logits_to_keep=1
+        )  # fmt: skip
+        self._rows, self._cache = rows, out.past_key_values
 
     def _begun(self, prompt: Prompt) -> int | None:
         """The row that the prompt goes on from."""
@@ -73,6 +83,28 @@ class Remembered:
             position_ids=_positions(self._mask_BL)[:, -longest:], past_key_values=self._cache, use_cache=True,
             logits_to_keep=1,
         )  # fmt: skip
+
+
+def beginnings(prompts: Sequence[Prompt], image_token: int) -> list[Prompt]:
+    """Of the prompts about each image the tokens that all begin with, the last of none: something is left to read on.
+
+    Prompts whose common tokens do not hold the whole image stand for themselves.
+    """
+    by_image: dict[str | None, list[list[int]]] = {}
+    for image, ids in prompts:
+        by_image.setdefault(image, []).append(ids)
+    found: dict[tuple[str | None, tuple[int, ...]], None] = {}
+    for image, rows in by_image.items():
+        common = _common([row[:-1] for row in rows])
+        shown = rows[0].count(image_token)
+        shared = bool(common) and all(row.count(image_token) == shown == common.count(image_token) for row in rows)
+        found |= dict.fromkeys((image, tuple(row)) for row in ([common] if shared else [row[:-1] for row in rows]))
+    return [(image, list(ids)) for image, ids in found]
+
+
+def _common(rows: Sequence[list[int]]) -> list[int]:
+    """What all rows begin with: what the first and the last of them in order do."""
+    return [a for a, _ in takewhile(lambda both: both[0] == both[1], zip(min(rows), max(rows), strict=False))]
 
 
 def _positions(mask_BL: Tensor) -> Tensor:
