@@ -82,13 +82,23 @@ def test_second_run_asks_no_expert_and_says_the_same(images, tmp_path):
     assert again.batches == []
 
 
-def test_another_fingerprint_or_another_company_asks_again(images, tmp_path):
+def test_another_fingerprint_or_others_before_it_ask_again(images, tmp_path):
     cache = tmp_path / "evidence.sqlite"
     list(annotate(images, [Redness()], cache=cache))
-    changed, accompanied = Redness("changed"), Redness()
+    changed, preceded = Redness("changed"), Redness()
     list(annotate(images, [changed], cache=cache))
-    list(annotate(images, [accompanied, Repeat()], cache=cache))
-    assert sum(changed.batches) == sum(accompanied.batches) == len(images)
+    list(annotate(images, [Repeat(), preceded], cache=cache))
+    assert sum(changed.batches) == sum(preceded.batches) == len(images)
+
+
+def test_who_looked_alone_does_not_look_again_before_others(images, tmp_path):
+    cache = tmp_path / "evidence.sqlite"
+    whole = list(annotate(images, [Redness(), Repeat()]))
+    list(annotate(images[::2], [Redness()], cache=cache))
+    accompanied = Redness()
+    assert list(annotate(images, [accompanied, Repeat()], cache=cache)) == whole
+    assert sum(accompanied.batches) == len(images) // 2
+    assert list(annotate(images, [Redness(), Repeat()], cache=cache)) == whole
 
 
 def test_only_new_images_are_looked_at_and_repeated_ones_once(images, tmp_path):

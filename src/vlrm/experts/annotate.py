@@ -9,7 +9,7 @@ import zlib
 from contextlib import closing
 from dataclasses import asdict
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
@@ -18,24 +18,43 @@ from vlrm.images import open_image
 from vlrm.schema import EVIDENCE, Evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from PIL import Image
 
     from vlrm.experts.base import Expert
 
+T = TypeVar("T")
 ROWS_PER_CHUNK = 8192
 _SHARED = ("evidence_id", "kind", "label", "box", "score", "expert", "fingerprint", "target")
 
 
-def run_experts(experts: Sequence[Expert], images: Sequence[Image.Image]) -> list[list[Evidence]]:
-    """All evidence per image: every expert sees what the experts before it found."""
-    found: list[list[Evidence]] = [[] for _ in images]
+def run_experts(
+    experts: Sequence[Expert], images: Sequence[Image.Image], found: Sequence[list[Evidence]] | None = None
+) -> list[list[Evidence]]:
+    """All evidence per image: every expert sees what the experts before it found, at first ``found``."""
+    found = [[] for _ in images] if found is None else list(found)
     for expert in experts:
         added = expert.annotate(images, found)
         found = [before + new for before, new in zip(found, added, strict=True)]
         _check_ids(expert, found)
+    return found
+
+
+def look(
+    experts: Sequence[Expert], known: EvidenceCache, names: Mapping[str, T], opened: Callable[[T], Image.Image]
+) -> dict[str, list[Evidence]]:
+    """All evidence about images that ``known`` has not from these experts; the first that once looked do not again.
+
+    ``names``: by the name that ``known`` has of an image, what ``opened`` takes.
+    """
+    begun = {name: known.begun(name) for name in names}
+    found: dict[str, list[Evidence]] = {}
+    for count in sorted({count for count, _ in begun.values()}):
+        some = [name for name in names if begun[name][0] == count]
+        rows = run_experts(experts[count:], [opened(names[name]) for name in some], [begun[name][1] for name in some])
+        found |= dict(zip(some, rows, strict=True))
     return found
 
 
@@ -75,8 +94,7 @@ def annotate(
             found = known.read([sha for sha, _ in batch])
             missing = {sha: path for sha, path in batch if sha not in found}
             if missing:
-                opened = [open_image(path) for path in missing.values()]
-                fresh = dict(zip(missing, run_experts(experts, opened), strict=True))
+                fresh = look(experts, known, missing, open_image)
                 known.write(fresh)
                 found.update(fresh)
             for sha, _ in batch:
@@ -135,8 +153,9 @@ class EvidenceCache:
 
     def __init__(self, path: Path | None, experts: Sequence[Expert]) -> None:
         # What an expert reports depends on those before it, so the set counts as a whole, in its order.
-        fingerprints = "\n".join(f"{expert.name} {expert.fingerprint}" for expert in experts)
-        self.experts = hashlib.sha256(fingerprints.encode()).hexdigest()
+        named = [f"{expert.name} {expert.fingerprint}" for expert in experts]
+        chains = ["\n".join(named[: count + 1]) for count in range(len(named))]
+        self._chains = [hashlib.sha256(chain.encode()).hexdigest() for chain in chains or [""]]
         self.path = path
         self.connection: sqlite3.Connection | None = None
         if path is None:
@@ -154,13 +173,24 @@ class EvidenceCache:
             raise self._broken(error) from error
 
     def read(self, shas: Sequence[str]) -> dict[str, list[Evidence]]:
+        """Evidence of all the experts about those of the images that they have seen."""
+        return self._read(shas, self._chains[-1])
+
+    def begun(self, sha: str) -> tuple[int, list[Evidence]]:
+        """How many of the experts, from the first on, have seen an image without the others, and what they found."""
+        for count in range(len(self._chains) - 1, 0, -1):
+            if sha in (found := self._read([sha], self._chains[count - 1])):
+                return count, found[sha]
+        return 0, []
+
+    def _read(self, shas: Sequence[str], chain: str) -> dict[str, list[Evidence]]:
         if self.connection is None:
             return {}
         found = {}
         query = "SELECT rows FROM evidence WHERE image = ? AND experts = ?"
         try:
             for sha in shas:
-                row = self.connection.execute(query, (sha, self.experts)).fetchone()
+                row = self.connection.execute(query, (sha, chain)).fetchone()
                 if row is not None:
                     entries = json.loads(zlib.decompress(row[0]))
                     found[sha] = [_evidence(values) for values in entries]
@@ -171,7 +201,7 @@ class EvidenceCache:
     def write(self, fresh: dict[str, list[Evidence]]) -> None:
         if self.connection is None:
             return
-        rows = [(sha, self.experts, zlib.compress(_packed(entries))) for sha, entries in fresh.items()]
+        rows = [(sha, self._chains[-1], zlib.compress(_packed(entries))) for sha, entries in fresh.items()]
         try:
             with self.connection:
                 self.connection.executemany("INSERT OR REPLACE INTO evidence VALUES (?, ?, ?)", rows)

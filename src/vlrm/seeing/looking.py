@@ -6,7 +6,7 @@ import hashlib
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from vlrm.experts.annotate import EvidenceCache, run_experts
+from vlrm.experts.annotate import EvidenceCache, look
 from vlrm.experts.config import build_experts
 from vlrm.experts.measured import labels_of
 
@@ -60,9 +60,10 @@ class Looking:
         missing = [name for name in missing if name not in found]
         for start in range(0, len(missing), AT_ONCE):
             part = missing[start : start + AT_ONCE]
-            fresh = dict(zip(part, run_experts(self.experts, [opened(name) for name in part]), strict=True))
-            self._cache.write({self._name(name): rows for name, rows in fresh.items() if kept(name)})
-            found |= fresh
+            names = {self._name(name): name for name in part}
+            fresh = look(self.experts, self._cache, names, opened)
+            self._cache.write({known: rows for known, rows in fresh.items() if kept(names[known])})
+            found |= {names[known]: rows for known, rows in fresh.items()}
         self._known.update(found)
         while len(self._known) > IN_MEMORY:
             self._known.popitem(last=False)
