@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from vlrm.reward.model import Head
+from vlrm.reward.head import Head
 from vlrm_kernels.reward_head import reward_head
 
 

@@ -23,7 +23,7 @@ from vlrm.reward.model import RewardModel
 from vlrm.reward.objective import PairObjective
 from vlrm.reward.rows import TrainingPair
 from vlrm.reward.settings import RewardTraining
-from vlrm.reward.trainer import StepLog
+from vlrm.reward.step_log import StepLog
 from vlrm.vlm import Vlm
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ positions go on where the prompt ends. In all layouts an answer's hidden states 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -43,6 +43,10 @@ class Tree:
 
     def __len__(self) -> int:
         return len(self.prefix) + sum(map(len, self.branches))
+
+    def without_asking(self) -> Tree:
+        """To read likelihoods alone; one token stays after each response, so that an empty one is a branch too."""
+        return replace(self, branches=[Branch(branch.response, branch.after[:1]) for branch in self.branches])
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from vlrm.families import Layout, best_layout
 from vlrm.images import BLANK
 from vlrm.reward.adapters import adapters_off, language_modules, load_adapter, softcap
 from vlrm.reward.attention import SEGMENTS
+from vlrm.reward.head import Head
 from vlrm.reward.layout import Batch, Branch, Tree, lay
 from vlrm_kernels.lm_head import sequence_logprob
 
@@ -79,27 +80,6 @@ class Row:
     critique: str | None = None
 
 
-HEAD_SEED = 0
-"""Of the head's first layer; the last is zero, so it decides no reward before training."""
-
-
-class Head(nn.Module):
-    """Two layers on the last hidden state (B, D) to (B,); the last layer starts at zero, so that it adds nothing."""
-
-    def __init__(self, width: int, hidden: int = 64) -> None:
-        super().__init__()
-        with torch.random.fork_rng(devices=[]):  # not the process's random state: round 0 must be the same every time
-            torch.manual_seed(HEAD_SEED)
-            self.first = nn.Linear(width, hidden)
-            self.last = nn.Linear(hidden, 1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
-
-    def forward(self, hidden_BD: Tensor) -> Tensor:
-        hidden_BD = hidden_BD.to(self.first.weight.dtype)
-        return self.last(torch.nn.functional.silu(self.first(hidden_BD)))[:, 0]
-
-
 @dataclass(frozen=True)
 class Terms:
     """The three terms of each row, (B,) each: mean log p(response), with ``ModelConfig.reference`` less the base's,
@@ -156,7 +136,7 @@ class RewardModel(nn.Module):
         last_RD = hidden_TD[batch.last_R]
         likelihood_R = self._likelihood(hidden_TD, batch, len(rows))
         if self.config.reference:
-            likelihood_R = likelihood_R - self._base_likelihood(batch, len(rows))
+            likelihood_R = likelihood_R - self._base_likelihood(trees, len(rows))
         back = torch.tensor(order, device=last_RD.device).argsort()
         last_BD = last_RD[back]
         return Terms(likelihood_R[back], self._yes_odds(last_BD).float(), self.head(last_BD).float(), last_BD)
@@ -224,8 +204,9 @@ class RewardModel(nn.Module):
         )  # fmt: skip
 
     @torch.no_grad()
-    def _base_likelihood(self, batch: Batch, rows: int) -> Tensor:
+    def _base_likelihood(self, trees: Sequence[Tree], rows: int) -> Tensor:
         """The same of the base model alone: how usual a wording is, whatever the image shows."""
+        batch = lay([tree.without_asking() for tree in trees], self.vlm, self.layout)
         with adapters_off(self.backbone):
             hidden_TD = self.backbone.model(**batch.inputs).last_hidden_state.flatten(0, 1)
         return self._likelihood(hidden_TD, batch, rows)

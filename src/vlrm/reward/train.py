@@ -15,7 +15,8 @@ from vlrm.reward.learning import check_ready, make_trainable
 from vlrm.reward.model import Row
 from vlrm.reward.objective import PairObjective, image_contrast
 from vlrm.reward.settings import LINEAR, RewardTraining
-from vlrm.reward.trainer import RewardTrainer, StepLog, arguments
+from vlrm.reward.step_log import StepLog
+from vlrm.reward.trainer import RewardTrainer, arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from vlrm.reward.guard import Guard
 from vlrm.reward.learning import frozen_side, parameter_groups
 from vlrm.reward.objective import weights_and_margins
 from vlrm.reward.schedule import WarmCosine
+from vlrm.reward.step_log import StepLog, gathered
 from vlrm_kernels.pair_margin import pair_margin_loss
 
 if TYPE_CHECKING:
@@ -30,23 +30,6 @@ if TYPE_CHECKING:
     from vlrm.reward.batches import MicroBatch, TrainingPlan
     from vlrm.reward.objective import PairObjective
     from vlrm.reward.settings import RewardTraining
-
-
-@dataclass(frozen=True)
-class StepLog:
-    """What one optimiser step saw, over all its micro-batches and processes."""
-
-    step: int
-    total: int
-    loss: float
-    accuracy: float
-    margin: float = math.nan
-    """Mean of r(chosen) - r(rejected)."""
-    reward_min: float = math.nan
-    reward_mean: float = math.nan
-    reward_max: float = math.nan
-    rate: float = math.nan
-    gradient_norm: float = math.nan
 
 
 def arguments(settings: RewardTraining, folder: Path, seed: int, device: torch.device) -> TrainingArguments:
@@ -159,7 +142,7 @@ class RewardTrainer(Trainer):
 
     def judge(self) -> None:
         """Before the optimiser's step: gather what the step saw, and leave it out if it is unsound."""
-        self._figures = self._gathered(self._seen) | {"rate": self._bare_optimizer.param_groups[0]["lr"]}
+        self._figures = gathered(self._seen, self.accelerator) | {"rate": self._bare_optimizer.param_groups[0]["lr"]}
         self._seen = []
         if self.is_deepspeed_enabled:  # its gradients and states are its own: an unsound step can only end training
             self.guard.restores = 0
@@ -188,22 +171,6 @@ class RewardTrainer(Trainer):
     @property
     def _bare_optimizer(self) -> torch.optim.Optimizer:
         return getattr(self.optimizer, "optimizer", self.optimizer)
-
-    def _gathered(self, seen: Sequence[dict[str, Tensor]]) -> dict[str, float]:
-        """Figures over the micro-batches of all processes."""
-        chosen, rejected = (torch.cat([one[side] for one in seen]).double() for side in ("chosen", "rejected"))
-        both, loss = torch.cat([chosen, rejected]), sum(one["loss"].double() for one in seen)
-        sums = [loss, chosen.numel(), (chosen > rejected).sum(), (chosen - rejected).sum(), both.sum()]
-        mine = torch.stack([torch.as_tensor(x, dtype=torch.float64, device=both.device) for x in sums])
-        ends = torch.stack([both.min(), -both.max()])
-        if self.args.world_size > 1:
-            mine = self.accelerator.reduce(mine, "sum")
-            ends = self.accelerator.gather(ends[None]).min(0).values
-        total, pairs, right, margin, reward = mine.tolist()
-        return {
-            "loss": total, "accuracy": right / pairs, "margin": margin / pairs, "reward_min": ends[0].item(),
-            "reward_mean": reward / pairs / 2, "reward_max": -ends[1].item(),
-        }  # fmt: skip
 
     @torch.no_grad()
     def _validated(self) -> float:
