@@ -61,13 +61,13 @@ def fill(
     remembers what it read a moment ago then has only the checks to read, and shares what conversations begin with.
     """
     one = sampling.model_copy(update={"max_new_tokens": 1, "stop": ()})
-    alike = in_batches(forms)
+    alike = side_by_side(forms)
     for start in range(0, len(alike), sampling.batch_size):
         _fill(writer, alike[start : start + sampling.batch_size], one, progress)
     return [form.text() for form in forms]
 
 
-def in_batches(forms: Sequence[Form]) -> list[Form]:
+def side_by_side(forms: Sequence[Form]) -> list[Form]:
     """Image by image, those with about as long conversations side by side, so that little of a batch is padding."""
     images: dict[str | None, list[Form]] = {}
     for form in forms:

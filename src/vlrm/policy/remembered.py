@@ -57,9 +57,7 @@ class Remembered:
         self._cache = None  # before the next one is made
         inputs = self.vlm.inputs([image for image, _ in rows], [ids for _, ids in rows], side="left")
         self._mask_BL = inputs["attention_mask"]
-        out = self.vlm.model(
-            **inputs, position_ids=_positions(self._mask_BL), use_cache=True, logits_to_keep=1
-        )  # fmt: skip
+        out = self.vlm.model(**inputs, position_ids=_positions(self._mask_BL), use_cache=True, logits_to_keep=1)
         self._rows, self._cache = rows, out.past_key_values
 
     def _begun(self, prompt: Prompt) -> int | None:
