@@ -83,6 +83,13 @@ def test_a_full_disk_says_that_nothing_finished_is_lost():
     )
 
 
+def test_a_disk_that_fills_in_the_middle_of_a_file_is_one_sentence():
+    assert sentence(OSError(errno.ENOSPC, "No space left on device")).startswith(
+        "cannot write a file: the disk is full"
+    )
+    assert sentence(OSError(errno.EACCES, "Permission denied")) is None  # not known to be about a file
+
+
 def test_a_changed_parameter_of_a_finished_round_is_one_sentence(project):
     kedro_run(project, "--params", "rounds=1")
     done = kedro_run(project, "--params", "rounds=1,rule.step=5")

@@ -82,6 +82,23 @@ def test_store_is_content_addressed_and_idempotent(tmp_path):
     assert len([path for path in root.rglob("*") if path.is_file()]) == 2
 
 
+def test_the_first_picture_of_a_phones_jpeg_is_taken_and_stored_as_jpeg(tmp_path):
+    picture(colour=RED).save(tmp_path / "phone.jpg", "MPO", save_all=True, append_images=[picture(colour=BLUE)])
+    with Image.open(tmp_path / "phone.jpg") as opened:
+        assert opened.format == "MPO"
+    sha = images.store(tmp_path / "phone.jpg", tmp_path / "store")
+    assert images.relative_path(sha, tmp_path / "store") == f"{sha[:2]}/{sha}.jpg"
+    near = images.open_stored(sha, tmp_path / "store").resize((1, 1)).getpixel((0, 0))
+    assert max(abs(a - b) for a, b in zip(near, RED, strict=True)) < 12
+
+
+def test_pixels_are_counted_by_the_header_and_nothing_is_raised(tmp_path):
+    picture().save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_text("no image")
+    assert images.pixels(tmp_path / "a.png") == picture().width * picture().height
+    assert images.pixels(tmp_path / "b.png") == images.pixels(tmp_path / "gone.png") == 0
+
+
 def test_unwritable_store_says_so(tmp_path):
     (tmp_path / "store").write_text("a file where a folder should be")
     with pytest.raises(UserError, match="cannot be written"):

@@ -26,6 +26,8 @@ _DISK = {
     errno.EPERM: f"this user may not write there: {_RIGHTS}",
     errno.EROFS: f"the disk is read-only: {_RIGHTS}",
 }
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What a write into an open file fails with: such an error names no file."""
 
 
 def sentence(error: BaseException) -> str | None:
@@ -44,8 +46,8 @@ def _told(error: BaseException) -> str | None:
         return _parameters(error)
     if isinstance(error, ParameterValidationError):
         return _typed_parameters(str(error))
-    if isinstance(error, OSError) and error.errno in _DISK and error.filename:
-        return f"cannot write {error.filename}: {_DISK[error.errno]}."
+    if isinstance(error, OSError) and error.errno in _DISK and (error.filename or error.errno in _FULL):
+        return f"cannot write {error.filename or 'a file'}: {_DISK[error.errno]}."
     if isinstance(error, ValueError) and "Failed to find the pipeline named" in str(error):
         return " ".join(re.sub(r"It needs to be .*? function\.", "", str(error)).split())
     return None

@@ -16,9 +16,13 @@ from vlrm.errors import UserError
 
 MAX_PIXELS = 64_000_000
 """Larger images are refused before a single pixel is decoded (64 MP is 192 MB as RGB)."""
+TOGETHER = 96_000_000
+"""Pixels of the distinct images that are decoded at a time where rows come with images: about 300 MB."""
 MAX_BYTES = 512 * 2**20
 FORMATS = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif"}
 """Formats that are decoded. Others (EPS, PDF ...) start programs or decoders with a worse safety record."""
+SEVERAL = "MPO"
+"""What Pillow calls a JPEG that holds more pictures than one, as phones write them; the first is taken."""
 BLANK = "blank:"
 """Prefix of an image reference that means: the uniform mean colour of the image that follows."""
 
@@ -95,15 +99,31 @@ def _decode(stream: Any, what: str) -> Image.Image:
         try:
             image.seek(0)
             image.load()
-            return _as_rgb(_upright(image))
+            return upright_rgb(image)
         except Exception as error:
             raise UserError(f"{what} is truncated or damaged ({_reason(error)}): copy or download it again.") from error
         finally:
             ImageFile.LOAD_TRUNCATED_IMAGES = tolerant
 
 
+def pixels(source: Path | io.BytesIO) -> int:
+    """How many an image has by its file's header, before anything is decoded; 0 where that says nothing."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(source, formats=list(FORMATS)) as image:
+                return image.width * image.height
+    except Exception:  # decoders raise anything on a damaged header; opening it will say what is wrong
+        return 0
+
+
 def _reason(error: Exception) -> str:
     return str(error).strip().rstrip(".").splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """A decoded image of any mode as an upright 8-bit RGB one."""
+    return _as_rgb(_upright(image))
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -138,7 +158,7 @@ def store(source: str | Path | Image.Image, root: str | Path) -> str:
         open_image(source)
         content = Path(source).read_bytes()
         with Image.open(io.BytesIO(content)) as opened:
-            suffix = FORMATS[opened.format or "PNG"]
+            suffix = FORMATS["JPEG" if opened.format == SEVERAL else opened.format or "PNG"]
     sha = hashlib.sha256(content).hexdigest()
     target = Path(root) / sha[:2] / f"{sha}{suffix}"
     if not target.exists():

@@ -10,7 +10,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from vlrm import chat
-from vlrm.images import store
+from vlrm.images import partial, store
 from vlrm.lineage.hashing import plain
 from vlrm.pipelines.settings import Policy
 from vlrm.policy.endpoint_failures import Failure, retry_after
@@ -50,6 +50,7 @@ def test_photos_go_as_jpeg_and_blank_images_have_the_mean_colour(tmp_path):
     photo, blank = sent(tmp_path, sha, 600), sent(tmp_path, BLANK + sha, 600)
     assert (photo.format, photo.size) == ("JPEG", (30, 20))
     assert blank.size == (30, 20) and np.allclose(blank.getpixel((3, 3)), (200, 100, 50), atol=3)
+    assert sent(tmp_path, partial(sha, 7), 600) == photo  # what takes pixels is shown the image whole
 
 
 def test_turns_without_an_image_are_plain_text():

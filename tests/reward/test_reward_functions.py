@@ -126,7 +126,10 @@ def test_openrlhf_loads_the_file_and_hands_over_texts(saved):
             "2 turns of a user among 3",
         ),
         (lambda: functions.trl_reward()(["q"], ["b"], images=[["1.png", "2.png"]]), "has 2 images"),
-        (lambda: functions.trl_reward()(["q"], ["b"], images=[[b"no image"]]), "bytes of an image cannot be read"),
+        (
+            lambda: functions.trl_reward()(["q"], ["b"], images=[[b"no image"]]),
+            "An image given as bytes is not an image",
+        ),
         (lambda: functions.trl_reward()(["q"], ["b"], images=[["data:image/png;base64,?"]]), "is not base64"),
     ],
 )

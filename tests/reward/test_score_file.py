@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from vlrm.errors import UserError
+from vlrm.images import RefusedImage
 from vlrm.policy.protocol import Sampling
 from vlrm.reward import score_file as module
 from vlrm.reward.model import ModelConfig, RewardModel
@@ -59,6 +60,28 @@ def test_a_table_is_scored_in_parts_as_at_once(scorer, folder, monkeypatch):
     ]
     np.testing.assert_allclose(rewards[0], alone, atol=1e-5)
     assert not scorer.model.vlm._held  # a long table does not fill the memory with images
+
+
+def test_parts_hold_few_pixels_and_a_refused_image_costs_only_its_rows(scorer, folder, monkeypatch):
+    Image.new("RGB", (500, 4), "green").save(folder / "banner.png")
+    names = ["red.png", "red.png", "banner.png", "blue.png", "banner.png", "red.png"]
+    path = write(folder, [{"image": name, "question": "What?", "response": "A star."} for name in names])
+    rewards, asked = scorer.rewards, []
+
+    def refusing(rows, **how):
+        asked.append(len(rows))
+        if any(image.width > 100 for image, _, _ in rows):
+            raise RefusedImage("a banner of 500 x 4 pixels is refused")
+        return rewards(rows, **how)
+
+    monkeypatch.setattr(scorer, "rewards", refusing)
+    monkeypatch.setattr(module, "TOGETHER", 64 * 48 + 500 * 4)
+    summary = score_file(scorer, path, folder, folder / "out.parquet")
+    found = pq.read_table(folder / "out.parquet")
+    assert (summary.rows, summary.refused) == (6, 2)
+    assert [problem is not None for problem in found["problem"].to_pylist()] == [name == "banner.png" for name in names]
+    assert [reward is None for reward in found["reward"].to_pylist()] == [name == "banner.png" for name in names]
+    assert max(asked) == 3  # red twice and the banner; with blue they would be too many pixels
 
 
 def test_bad_rows_keep_their_place_and_say_why(scorer, folder):

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from vlrm.images import BLANK, open_stored, relative_path, within
+from vlrm.images import BLANK, open_stored, relative_path, whole, within
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +50,7 @@ class ImageUrls:
         self._pool.shutdown(cancel_futures=True)
 
     def _encode(self, reference: str) -> str:
+        reference = whole(reference)[1]
         image = within(open_stored(reference, self.images), self.max_pixels)
         lossy = not reference.startswith(BLANK) and relative_path(reference, self.images).endswith(LOSSY)
         buffer = io.BytesIO()

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlflow
 import pandas as pd
 from mlflow.models import set_model
-from PIL import Image
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 COLUMNS = ("image", "question", "response")
-_MAX_PIXELS = 64_000_000
 
 
 class RewardModelService(mlflow.pyfunc.PythonModel):
@@ -48,6 +48,9 @@ def open_image(value: str | bytes, row: int) -> Image.Image:
     """
     import os
 
+    from vlrm.errors import UserError
+    from vlrm.images import decode_image
+
     try:
         if isinstance(value, bytes):
             data = value
@@ -55,11 +58,10 @@ def open_image(value: str | bytes, row: int) -> Image.Image:
             data = Path(value).read_bytes()
         else:
             data = base64.b64decode(value, validate=True)
-        image = Image.open(io.BytesIO(data))
-        if image.width * image.height > _MAX_PIXELS:
-            raise ValueError(f"{image.width} x {image.height} pixels are more than {_MAX_PIXELS}")
-        return image.convert("RGB")
-    except (OSError, ValueError, binascii.Error, Image.DecompressionBombError) as error:
+        return decode_image(data, f"the image of row {row}")
+    except UserError as error:
+        raise ValueError(str(error)) from error
+    except (OSError, ValueError, binascii.Error) as error:
         raise ValueError(f"row {row}: the image is not base64 of a PNG, JPEG or WebP file ({error})") from error
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
 import json
 import os
 import threading
@@ -19,6 +18,7 @@ import torch
 from PIL import Image
 
 from vlrm.errors import UserError
+from vlrm.images import decode_image, upright_rgb
 from vlrm.reward.scoring import Scorer
 
 if TYPE_CHECKING:
@@ -137,11 +137,8 @@ def _opened(image: Any) -> Any:
     if isinstance(image, str) and image.startswith("data:image"):
         image = _decoded(image.partition(",")[2])
     if isinstance(image, bytes):
-        try:
-            return Image.open(io.BytesIO(image)).convert("RGB")
-        except (OSError, Image.DecompressionBombError) as error:
-            raise UserError(f"the bytes of an image cannot be read ({error}): give a PNG, JPEG or WebP file") from error
-    return image.convert("RGB") if isinstance(image, Image.Image) else image
+        return decode_image(image, "An image given as bytes")
+    return upright_rgb(image) if isinstance(image, Image.Image) else image
 
 
 def _decoded(text: str) -> bytes:

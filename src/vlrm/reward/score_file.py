@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vlrm.errors import UserError
-from vlrm.images import open_image
+from vlrm.images import TOGETHER, RefusedImage, open_image, pixels
 from vlrm.schema import F, I, S
 from vlrm.user_files import image_folder, inside, stream_scored
 
@@ -26,8 +26,10 @@ SCORED = pa.schema(
     [("row", I), *((name, S) for name in ("id", "image", "question", "response")), ("reward", F), ("problem", S)]
 )
 """``row`` counts from 1 as in the file; ``reward`` is null where ``problem`` says why there is none."""
+Triple = tuple["Image.Image | None", str, str]
+"""Image, question, response."""
 PART = 256
-"""Rows whose images are in memory together."""
+"""Rows that are scored together, at most; fewer where their images have more than :data:`TOGETHER` pixels."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def score_file(
     unfinished = out.with_suffix(".part")
     out.parent.mkdir(parents=True, exist_ok=True)
     with pq.ParquetWriter(unfinished, SCORED, compression="zstd", version="2.6") as writer:
-        for part in _parts(stream_scored(path)):
+        for part in _parts(stream_scored(path), folder):
             table = _scored(scorer, part, folder, critiques)
             writer.write_table(table)
             rows += table.num_rows
@@ -76,15 +78,28 @@ def score_file(
     return Summary(rows, refused)
 
 
-def _parts(rows: Iterable[Row]) -> Iterator[list[Row]]:
+def _parts(rows: Iterable[Row], folder: Path | None) -> Iterator[list[Row]]:
     part: list[Row] = []
+    counted: dict[str, int] = {}
     for row in rows:
-        part.append(row)
-        if len(part) == PART:
+        name = str(row.image)
+        fresh = 0 if name in counted else _pixels(row, folder)
+        if part and (len(part) == PART or sum(counted.values()) + fresh > TOGETHER):
             yield part
-            part = []
+            part, counted = [], {}
+            fresh = _pixels(row, folder)
+        part.append(row)
+        counted.setdefault(name, fresh)
     if part:
         yield part
+
+
+def _pixels(row: Row, folder: Path | None) -> int:
+    """Of the row's image; 0 where it has none, or none that can be read."""
+    try:
+        return 0 if row.image is None or folder is None else pixels(inside(row.image, folder))
+    except UserError:
+        return 0
 
 
 def _scored(scorer: Scorer, part: Sequence[Row], folder: Path | None, critiques: int | None) -> pa.Table:
@@ -106,10 +121,24 @@ def _scored(scorer: Scorer, part: Sequence[Row], folder: Path | None, critiques:
         if several:
             given = [row.critique for _, row, _ in several] if with_critique else None
             triples = [(image, row.question, row.response) for _, row, image in several]
-            rewards = scorer.rewards(triples, critiques=critiques, given=given)
+            rewards = _rewards(scorer, triples, critiques, given)
             for (place, _, _), reward in zip(several, rewards, strict=True):
-                written[place]["reward"] = float(reward)
+                written[place]["problem" if isinstance(reward, str) else "reward"] = reward
     return pa.Table.from_pylist(written, SCORED)
+
+
+def _rewards(
+    scorer: Scorer, rows: Sequence[Triple], critiques: int | None, given: Sequence[str | None] | None
+) -> list[float | str]:
+    """Rewards; a text says why a row has none. Halves where the model refuses an image: only its rows go without."""
+    try:
+        return [float(reward) for reward in scorer.rewards(rows, critiques=critiques, given=given)]
+    except RefusedImage as error:
+        if len(rows) == 1:
+            return [str(error)]
+        half = len(rows) // 2
+        parts = ((rows[:half], given and given[:half]), (rows[half:], given and given[half:]))
+        return [reward for part, texts in parts for reward in _rewards(scorer, part, critiques, texts)]
 
 
 def _checked(row: Row, folder: Path | None, opened: dict[Path, Image.Image | UserError]) -> Image.Image | None:

@@ -15,7 +15,7 @@ from vlrm.critiques import grammar, parser
 from vlrm.critiques.templates import choose
 from vlrm.devices import device_of, dtype_of
 from vlrm.errors import UserError
-from vlrm.images import open_image
+from vlrm.images import open_image, upright_rgb
 from vlrm.policy.local import generate
 from vlrm.policy.protocol import Request, Sampling, row_seed
 from vlrm.progress import say
@@ -203,4 +203,4 @@ def _key(image: Image.Image | str | Path) -> int | str:
 
 
 def _opened(image: Image.Image | str | Path) -> Image.Image:
-    return image if isinstance(image, Image.Image) else open_image(Path(image))
+    return upright_rgb(image) if isinstance(image, Image.Image) else open_image(Path(image))

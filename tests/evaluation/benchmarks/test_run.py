@@ -161,7 +161,7 @@ def test_descriptions_are_for_judges_that_write(tmp_path):
 
 
 def test_a_part_holds_images_of_so_many_pixels_at_most(items, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "PIXELS", 3 * 64)
+    monkeypatch.setattr(module, "TOGETHER", 3 * 64)
     judge = Looker()
     run(judge, [*items, item(9, items[4].image), item(10, png(9, size=100))], tmp_path)
     assert judge.calls == [3, 3, 1]

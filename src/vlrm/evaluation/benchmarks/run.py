@@ -18,7 +18,7 @@ from PIL import Image
 
 from vlrm.errors import UserError
 from vlrm.evaluation.judges.protocol import JUDGED, Judgement
-from vlrm.images import RefusedImage, blank, decode_image
+from vlrm.images import TOGETHER, RefusedImage, blank, decode_image, pixels
 from vlrm.lineage.files import replacing
 from vlrm.lineage.hashing import hash_json
 from vlrm.progress import say
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 PART = 256
 """Items a part has at most."""
-PIXELS = 96_000_000
-"""Of the distinct images of a part: about 300 MB once they are decoded. An image above it is a part of its own."""
 VERSION = 1
 """Part of every file's name: to be raised when the same part would be asked in another way."""
 JUDGED_FILE = "judged.parquet"
@@ -182,20 +180,20 @@ class Views:
 
 
 def _parts(items: Iterable[Item], folder: Path | None, looks: bool, most: int) -> Iterator[list[Shown]]:
-    """Consecutive items, at most so many and about images of at most :data:`PIXELS` together."""
+    """Consecutive items, at most so many and about images of at most :data:`TOGETHER` pixels; a larger one is alone."""
     part: list[Shown] = []
-    pixels: dict[str, int] = {}
+    counted: dict[str, int] = {}
     read: dict[str, Shown] = {}
     for item in items:
         one = _shown(item, folder, read) if looks else Shown(item)
-        fresh = _pixels(one.content) if one.content is not None and one.digest not in pixels else 0
-        if part and (len(part) == most or sum(pixels.values()) + fresh > PIXELS):
+        fresh = pixels(io.BytesIO(one.content)) if one.content is not None and one.digest not in counted else 0
+        if part and (len(part) == most or sum(counted.values()) + fresh > TOGETHER):
             yield part
-            part, pixels, read = [], {}, {}
-            fresh = _pixels(one.content) if one.content is not None else 0
+            part, counted, read = [], {}, {}
+            fresh = pixels(io.BytesIO(one.content)) if one.content is not None else 0
         part.append(one)
         if one.digest is not None:
-            pixels.setdefault(one.digest, fresh)
+            counted.setdefault(one.digest, fresh)
         if isinstance(item.image, str):
             read[item.image] = one
     if part:
@@ -221,15 +219,6 @@ def _shown(item: Item, folder: Path | None, read: dict[str, Shown]) -> Shown:
 
 def _digest(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
-
-
-def _pixels(content: bytes) -> int:
-    """As the file's header says, before anything is decoded; 0 where it says nothing."""
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            return image.width * image.height
-    except Exception:  # decoders raise anything on a damaged header; opening it will say what is wrong
-        return 0
 
 
 def _opened(part: Sequence[Shown], looks: bool) -> Opened:
