@@ -6,6 +6,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import node
 
 from vlrm.catalog import JsonDocument
+from vlrm.lineage.code import _fingerprint, _source, _spec
 from vlrm.stages import stage_of
 
 
@@ -37,3 +38,31 @@ def test_a_reliability_that_is_not_given_leaves_keys_from_before_it_alone(tmp_pa
     file = tmp_path / "mine.json"
     file.write_text("{}")
     assert key(tmp_path, both, str(file)) != before
+
+
+def test_a_base_model_that_is_trained_again_and_an_expert_of_ones_own_are_other_makers(tmp_path, monkeypatch):
+    base, expert = tmp_path / "base", tmp_path / "my_expert.py"
+    base.mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def made_by(weights: str, code: str, setting: str = "fine") -> tuple[str, str]:
+        (base / "model.safetensors").write_text(weights)
+        expert.write_text(code)
+        (tmp_path / "weights").write_text(setting)
+        for known in (_fingerprint, _source, _spec):  # a process reads code once
+            known.cache_clear()
+        catalog = DataCatalog({
+            "params:policy": MemoryDataset({"base": str(base)}),
+            "params:experts": MemoryDataset(
+                [{"name": "my_expert:Mine", "settings": {"weights": str(tmp_path / "weights"), "confidence": 0.3}}]
+            ),
+            "known": JsonDocument(filepath=str(tmp_path / "known.json")),
+        })  # fmt: skip
+        stage = stage_of(node(measure, ["params:policy", "params:experts"], "known", name="measure"), catalog)
+        return stage.key({}), stage.code
+
+    first = made_by("one", "x = 1")
+    others = [made_by("two", "x = 1"), made_by("one", "x = 22"), made_by("one", "x = 1", "finer")]
+    assert made_by("one", "x = 1") == first
+    assert {key for key, _ in [first, *others]} == {first[0]}  # what is finished stays finished
+    assert len({code for _, code in [first, *others]}) == 4

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,7 +85,8 @@ def edit_candidates(
         by_prompt.setdefault(row["prompt_id"], []).append(row)
     rng = np.random.default_rng(seed)
     balance: Counter[Any] = Counter()
-    edits = Edits()
+    edits, number = Edits(), 0
+    others = Others(prompts, objects, reliability, settings, vocabulary)
     for prompt_id, responses in track(by_prompt.items(), "prompt edited", len(by_prompt)):
         prompt = asked[prompt_id]
         image = prompt["image_sha256"]
@@ -101,15 +102,14 @@ def edit_candidates(
             vocabulary,
         )
         for response, edit in edited:
-            number = sum(row["source"] == "counterfactual" for row in edits.responses)
             identity = f"{response['response_id']}-e{number}"
+            number += 1
             parent, made = response, edit
             other = _redrawn(edit, scenes.get(image), rng, store)
             if other is None and image not in scenes:
-                find = partial(_found, vocabulary=vocabulary)
-                other = find(edit, prompt, prompts, objects, reliability, settings, rng)
+                other = others.find(edit, prompt, rng)
                 short = _shortened(response, edit, prompt, identity, vocabulary) if other is None else None
-                if short and (other := find(short[1], prompt, prompts, objects, reliability, settings, rng)):
+                if short and (other := others.find(short[1], prompt, rng)):
                     parent, made = short
                     edits.responses.append(parent)
             common = {"edit_kind": edit.kind, "quad_id": identity, "sample": response["sample"]}
@@ -180,23 +180,43 @@ def _redrawn(
     return (*store(changed), changed) if changed is not None else None
 
 
-def _found(
-    edit: Edit, prompt: dict[str, Any], prompts: pa.Table, objects: Mapping[str, Sequence[SeenObject]],
-    reliability: Reliability, settings: CounterfactualSettings, rng: np.random.Generator, vocabulary: Vocabulary,
-) -> tuple[str, str, Scene | None] | None:  # fmt: skip
-    paths = dict(zip(prompts["image_sha256"].to_pylist(), prompts["image"].to_pylist(), strict=True))
-    names = sorted(name for name in paths if name != prompt["image_sha256"])
-    others = [c for c in extract_claims(edit.text, prompt["question"], vocabulary) if c.key() != edit.after.key()]
-    for i in rng.permutation(len(names))[: settings.tried_images]:
-        seen = list(objects.get(names[i], ()))
-        if (
-            reliability.verify(edit.after, seen).probability >= settings.sure
-            and reliability.verify(edit.before, seen).probability <= 1 - settings.sure
-            # A response that is mostly about something else would be refused there, and the whole quad with it.
-            and all(reliability.verify(claim, seen).probability >= LIKELY for claim in others)
-        ):
-            return paths[names[i]], names[i], None
-    return None
+class Others:
+    """The images of a round, to be searched for one on which an edited answer is true."""
+
+    def __init__(
+        self, prompts: pa.Table, objects: Mapping[str, Sequence[SeenObject]], reliability: Reliability,
+        settings: CounterfactualSettings, vocabulary: Vocabulary,
+    ) -> None:  # fmt: skip
+        shown = zip(prompts["image_sha256"].to_pylist(), prompts["image"].to_pylist(), strict=True)
+        self.paths = dict(shown)
+        self.names = sorted(self.paths)
+        self.objects, self.reliability, self.settings, self.vocabulary = objects, reliability, settings, vocabulary
+
+    def find(
+        self, edit: Edit, prompt: dict[str, Any], rng: np.random.Generator
+    ) -> tuple[str, str, Scene | None] | None:
+        """Path and hash of the first image, of ``tried_images`` drawn ones, that bears the edit out."""
+        text, question = edit.text, prompt["question"]
+        others = [c for c in extract_claims(text, question, self.vocabulary) if c.key() != edit.after.key()]
+        for name in self._drawn(prompt["image_sha256"], rng):
+            seen = list(self.objects.get(name, ()))
+            if (
+                self._probability(edit.after, seen) >= self.settings.sure
+                and self._probability(edit.before, seen) <= 1 - self.settings.sure
+                # A response that is mostly about something else would be refused there, and the whole quad with it.
+                and all(self._probability(claim, seen) >= LIKELY for claim in others)
+            ):
+                return self.paths[name], name, None
+        return None
+
+    def _drawn(self, own: str, rng: np.random.Generator) -> Iterator[str]:
+        place = bisect_left(self.names, own)
+        inside = place < len(self.names) and self.names[place] == own
+        for i in rng.permutation(len(self.names) - inside)[: self.settings.tried_images]:
+            yield self.names[i + (inside and i >= place)]
+
+    def _probability(self, claim: Claim, seen: Sequence[SeenObject]) -> float:
+        return self.reliability.verify(claim, seen).probability
 
 
 def _add_quad(

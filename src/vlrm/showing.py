@@ -63,7 +63,7 @@ class Display:
         self._console.print(f"{label(stage, place)}{_BREAK}[green]{escape(what)}[/green]")
 
     def plan(self, plan: Plan, stages: Iterable[Stage], ledger: Ledger, overwrite: bool) -> None:
-        """How much is done already, and which of it other code did."""
+        """How much is done already, and which of it other code or models did."""
         done, total = plan.count("done"), len(plan.states)
         if done:
             end = ": nothing to do" if done == total else ""
@@ -73,7 +73,7 @@ class Display:
         if older and not overwrite:
             names = ", ".join(older[:3]) + (", ..." if len(older) > 3 else "")
             self._console.print(
-                f"[yellow]the code of {len(older)} finished stages has changed since ({escape(names)}); "
+                f"[yellow]the code or the models of {len(older)} finished stages have changed since ({escape(names)}); "
                 "their results stand: --params overwrite=true redoes them[/yellow]"
             )
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlrm.errors import UserError
-from vlrm.lineage.code import code_of
-from vlrm.lineage.hashing import hash_path, plain
+from vlrm.experts.config import made_of
+from vlrm.lineage.code import code_of, code_of_module
+from vlrm.lineage.hashing import hash_json, hash_path, plain
 from vlrm.lineage.ledger import SETUP, Stage
 
 if TYPE_CHECKING:
@@ -124,7 +125,24 @@ def stage_of(node: Node, catalog: DataCatalog) -> Stage:
         parameters["rounds"] = catalog.load("params:rounds")
     inputs = tuple(sorted({n for n in node.inputs if n != "parameters" and not n.startswith("params:")}))
     outputs = {name: _path(name, catalog) for name in node.outputs}
-    return Stage(node.name, folder_of(node.namespace), parameters, inputs, outputs, code_of(node.func))
+    return Stage(node.name, folder_of(node.namespace), parameters, inputs, outputs, _made_by(node, catalog))
+
+
+def _made_by(node: Node, catalog: DataCatalog) -> str:
+    """Fingerprint of what makes the outputs: the node's code, and the experts and the base model that it is given.
+
+    Parameters name those; what they are can change under the same name. A model of the hub is told by its name alone.
+    """
+    made = [code_of(node.func)]
+    paths: list[Path] = []
+    if "params:experts" in node.inputs:
+        modules, paths = made_of(catalog.load("params:experts"))
+        made += [code_of_module(module) for module in modules]
+    if "params:policy" in node.inputs:
+        base = plain(catalog.load("params:policy")).get("base")
+        paths.append(Path(str(base)).expanduser())
+    made += [content for path in paths if (content := hash_path(path)) is not None]
+    return made[0] if len(made) == 1 else hash_json(made)[:16]
 
 
 def _value(name: str, value: Any) -> Any:

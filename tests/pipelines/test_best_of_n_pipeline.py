@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from vlrm.errors import UserError
-from vlrm.pipelines.best_of_n.nodes import choose_among_given
+from vlrm.pipelines.best_of_n.nodes import choose_among_given, names_of
 from vlrm.pipelines.best_of_n.pipeline import create_pipeline
 from vlrm.reward.model import ModelConfig, RewardModel
 from vlrm.vlm import Vlm
@@ -74,3 +74,14 @@ def test_a_file_of_which_no_row_can_be_used_says_why(mine):
 def test_the_pipeline_reads_no_round_where_the_candidates_are_given():
     assert "round_00.report_prompts" in create_pipeline(given=False).inputs()
     assert not [name for name in create_pipeline(given=True).inputs() if not name.startswith("params:")]
+
+
+def test_an_image_is_known_by_its_path_or_by_a_name_that_no_other_has():
+    boxes = {"a.png", "train/b.png", "c.png"}
+    images = ["x/a.png", "train/b.png", "c.png", "x/c.png", "y/d.png"]
+    assert names_of(images, boxes) == {
+        "x/a.png": "a.png",
+        "train/b.png": "train/b.png",
+        "c.png": "c.png",
+        "y/d.png": "d.png",
+    }

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
+from vlrm.policy import sources as module
 from vlrm.policy.candidates import Distinct, sample_candidates
 from vlrm.policy.examples import SHOWN, Example
 from vlrm.policy.protocol import Sampling
@@ -80,6 +81,17 @@ def test_what_was_said_of_other_images_is_borrowed():
     assert {lent["p0-b0"], lent["p0-b1"]} == {"c", "e"}, "of every other image once, and no text about partial evidence"
     assert len(lent) == 6 and len({row["response_id"] for row in rows}) == len(rows)
     assert all(row["image_sha256"] == f"i{row['prompt_id'][1]}" for row in rows)
+
+
+def test_of_many_images_a_few_are_drawn_to_borrow_from(monkeypatch):
+    monkeypatch.setattr(module, "LENDERS", 6)
+    prompts = [{"prompt_id": f"p{i}", "image_sha256": f"i{i:02}", "question": "Describe it."} for i in range(40)]
+    rows = [module.candidate(prompt, 0, "sampled") | {"text": f"text {i}"} for i, prompt in enumerate(prompts)]
+    lent = module.borrowed(rows, prompts, 3, 0)
+    assert lent == module.borrowed(rows, prompts, 3, 0) != module.borrowed(rows, prompts, 3, 1)
+    assert all(row["text"] != f"text {row['prompt_id'][1:]}" for row in lent)
+    assert len(lent) > 100 and len({(row["prompt_id"], row["text"]) for row in lent}) == len(lent)
+    assert len({row["text"] for row in lent}) > 25, "each prompt draws its own"
 
 
 def test_examples_stand_before_a_request_to_describe_alone():

@@ -45,12 +45,11 @@ def test_without_a_match_length_refuses(rows):
 
 
 def test_a_twin_whose_other_is_a_duplicate_goes_too():
-    rows = [
-        pair(1, length_ratio=1.6, chosen="a red ball lies here now", rejected="a blue ball"),
-        pair(2, length_ratio=1 / 1.6),
-    ]
-    known = [("s1", "a red ball lies here now", "a blue ball")]
-    assert outcome(selected(rows, kept_texts=known)) == {"p0001": ("duplicate", None), "p0002": ("length", None)}
+    said = {"image_sha256": "s1", "chosen": "a red ball lies here now", "rejected": "a blue ball"}
+    rows = [pair(0, **said), pair(1, length_ratio=1.6, **said), pair(2, length_ratio=1 / 1.6)]
+    assert outcome(selected(rows)) == {
+        "p0000": (None, None), "p0001": ("duplicate", None), "p0002": ("length", None)
+    }  # fmt: skip
 
 
 def test_the_rule_can_do_without():

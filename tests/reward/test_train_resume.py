@@ -16,7 +16,7 @@ from training_cases import critiques, pairs_about, reward_model, settings, store
 
 from vlrm.reward.checkpoints import OPTIMIZER, WEIGHTS, checkpoints, read_state, weights_of
 from vlrm.reward.objective import PairObjective
-from vlrm.reward.train import train_reward_model
+from vlrm.reward.train import fingerprint, train_reward_model
 
 SCRIPT = Path(__file__).with_name("killed_training.py")
 
@@ -105,3 +105,15 @@ def test_other_settings_do_not_go_on_from_these_checkpoints(case):
     logs, _ = train(rate=1e-3)
     assert len(list(work.iterdir())) == 2
     assert logs[0].rate == pytest.approx(1e-3)
+
+
+def test_who_makes_a_step_is_no_other_training_and_what_decides_its_end_is(tiny_folder, tmp_path):
+    images = stored(tmp_path / "images")
+    model, pairs = reward_model(tiny_folder, tmp_path / "images"), pairs_about(images)
+
+    def named(validation=(), **given) -> str:
+        return fingerprint(model, pairs, {}, [], validation, settings(**given), 0)
+
+    shared = named(processes=8, launch="fsdp.yaml", checkpoint_steps=100)
+    assert named(processes=4, accumulation=2, launch="other.yaml") == shared
+    assert len({shared, named(), named(processes=4), named(pairs[:2], processes=8)}) == 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -67,6 +68,15 @@ def expert_config(raw: ExpertConfig | dict[str, Any]) -> ExpertConfig:
         return ExpertConfig.model_validate(raw)
     except ValidationError as error:
         raise UserError(f"The expert entry {raw!r} is not right ({_first(error)}): write name and settings.") from error
+
+
+def made_of(configured: Sequence[ExpertConfig | dict[str, Any]]) -> tuple[list[str], list[Path]]:
+    """The modules of the experts, and the files and folders that their settings name; nothing is loaded."""
+    configs = [expert_config(entry) for entry in configured]
+    known = known_experts()
+    modules = [known.get(config.name, config.name).partition(":")[0] for config in configs]
+    settings = [value for config in configs for value in config.settings.values() if isinstance(value, str)]
+    return modules, [path for value in settings if (path := Path(value).expanduser()).exists()]
 
 
 def build_expert(config: ExpertConfig) -> Expert:

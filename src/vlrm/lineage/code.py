@@ -27,6 +27,11 @@ def code_of(function: Callable[..., Any]) -> str:
     return _fingerprint(getattr(function, "__module__", ""))
 
 
+def code_of_module(module: str) -> str:
+    """As :func:`code_of`, of a module by its name; the same for all that are not found."""
+    return _fingerprint(module)
+
+
 @cache
 def _fingerprint(module: str) -> str:
     found: dict[str, Path] = {}

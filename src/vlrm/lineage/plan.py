@@ -105,7 +105,7 @@ def changes(
         if sha is not None and sha != was:
             found.append(f"its file {path} was edited ({(was or 'new')[:8]} -> {sha[:8]})")
     if overwrite and entry.code != stage.code:
-        found.append(f"code of stage {stage.name} changed")
+        found.append(f"code or model of stage {stage.name} changed")
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -24,6 +25,8 @@ STATED: Final = "stated"
 WRITTEN = (SAMPLED, PARTIAL, OTHER, OPPOSITE)
 """``source`` of responses that nobody edited: written about the image, about a part of the evidence of it, about
 another image of the same prompts, or the bare answer that none of these gave."""
+LENDERS = 256
+"""Images among which those are chosen whose texts a prompt borrows."""
 _ASKS = re.compile(r"\s*(is|are|does|do|can|was|were|has|have)\b", re.IGNORECASE)
 _ANSWER = re.compile(r"\s*(yes|no)\W*$", re.IGNORECASE)
 YES_NO = ("Yes", "No")
@@ -55,13 +58,16 @@ class Sources(BaseModel):
 def shown(row: Mapping[str, Any], images: Sequence[str], seed: int) -> str:
     """The reference of the image that a candidate is written about: its own, a part of it, or another of ``images``.
 
-    ``images``: distinct and in a fixed order. Where there is no other image, the own one in part.
+    ``images``: distinct and sorted. Where there is no other image, the own one in part.
     """
     own = str(row["image_sha256"])
     chosen = row_seed("source", seed, row["prompt_id"], row["sample"])
-    others = [image for image in images if image != own]
-    if row["source"] == OTHER and others:
-        return others[chosen % len(others)]
+    if row["source"] == OTHER:
+        place = bisect_left(images, own)
+        inside = place < len(images) and images[place] == own
+        if len(images) > inside:
+            other = chosen % (len(images) - inside)
+            return images[other + (inside and other >= place)]
     return own if row["source"] == SAMPLED else partial(own, chosen % 10**6)
 
 
@@ -101,10 +107,15 @@ def borrowed(
     for row in rows:
         if row["source"] == SAMPLED:
             said[asked[row["prompt_id"]]][row["image_sha256"]].append(row["text"])
+    known = {question: sorted(texts) for question, texts in said.items() if not asks_yes_or_no(question)}
     made: list[dict[str, Any]] = []
     for prompt in prompts:
         name, texts = prompt["prompt_id"], said[prompt["question"]]
-        images = [] if asks_yes_or_no(prompt["question"]) else sorted(texts.keys() - {prompt["image_sha256"]})
+        lenders = known.get(prompt["question"], ())
+        if len(lenders) > LENDERS:  # all of them for every prompt would be a square of the prompts
+            drawn = (row_seed("lender", seed, name, number) for number in range(LENDERS))
+            lenders = sorted({lenders[one % len(lenders)] for one in drawn})
+        images = [image for image in lenders if image != prompt["image_sha256"]]
         images.sort(key=lambda image: row_seed("borrowed", seed, name, image))
         for sample, image in enumerate(images[:number]):
             text = texts[image][row_seed("borrowed text", seed, name, image) % len(texts[image])]

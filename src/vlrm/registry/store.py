@@ -93,14 +93,12 @@ def _create(store: Path) -> None:
     new.replace(store)
 
 
-def register(
-    folder: Path, name: str, manifest: str, example: pd.DataFrame, tags: dict[str, str] | None = None
-) -> Registered:
+def register(folder: Path, name: str, manifest: str, example: pd.DataFrame) -> Registered:
     """Log ``folder`` as a pyfunc in the active run (or one of its own) and register it as the challenger.
 
-    A version whose manifest hash is already registered is returned as it is: running twice registers once.
+    A version of the same files that is already registered is returned as it is: running twice registers once.
 
-    :param manifest: digest of the round's manifest; stands as the tag ``manifest``.
+    :param manifest: digest of all files of ``folder``; stands as the tag ``manifest``.
     :param example: one or more rows of image (base64), question, response.
     """
     known = [version for version in _versions(name) if version.manifest == manifest]
@@ -118,7 +116,7 @@ def register(
             pip_requirements=_REQUIREMENTS,
             metadata={"manifest": manifest},
         )
-    made = _create_version(name, logged, {**(tags or {}), "manifest": manifest})
+    made = _create_version(name, logged, {"manifest": manifest})
     version = _version(MlflowClient().get_model_version(name, made.version))
     _alias(version, CHALLENGER)
     return version

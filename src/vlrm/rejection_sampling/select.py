@@ -40,10 +40,10 @@ SOURCES = ("candidates", "counterfactual")
 SIMILAR = 0.8
 _WORD = re.compile(r"\w+")
 _ANSWER = re.compile(r"\s*(yes|no)\b", re.IGNORECASE)
+Sides = tuple[frozenset[str], frozenset[str]]
+"""The words of the chosen and of the rejected text."""
 PLACED = ("image_sha256", "chosen", "rejected", "question")
 """What a duplicate is told by."""
-Texts = tuple[str, str, str]
-"""Image hash, chosen text, rejected text."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +62,14 @@ def select_pairs(
     tau: float,
     reward_margin: Mapping[str, float] | None = None,
     text_margin: Mapping[str, float] | None = None,
-    kept_texts: Iterable[Texts] = (),
     seed: int = 0,
 ) -> Selection:
     """Apply the rule to offered pairs (:data:`vlrm.rejection_sampling.offer.OFFERED`).
 
     ``reward_margin``: reward of chosen minus rejected by pair id, from a temperature-scaled reward model that never
     trained on the pair's image; it vetoes and says what is hard, it never relabels. ``text_margin``: the same from a
-    text-only model, for the weights. ``kept_texts``: pairs kept before, of which no near duplicate is kept. The same
-    input and seed give the same result, whatever the order of the rows.
+    text-only model, for the weights. The same input and seed give the same result, whatever the order of the
+    rows.
     """
     rows: list[dict[str, Any]] = sorted(offered.to_pylist(), key=lambda row: row["pair_id"])
     for row in rows:
@@ -82,9 +81,9 @@ def select_pairs(
     # An edit with its quad is worth more than the same two answers without one, as long as the quad is whole.
     late = [row for row in rows if row["source"] in WRITTEN]
     early = [row for row in rows if row["source"] not in WRITTEN]
-    _drop_duplicates(early, kept_texts)
+    _drop_duplicates(early)
     _drop_broken_quads(early)
-    _drop_duplicates(late, kept_texts, [row for row in early if row["refused"] is None])
+    _drop_duplicates(late, [row for row in early if row["refused"] is None])
     drop_lone_twins(rows)
     rng = np.random.default_rng(seed)
     keep = spend([row for row in rows if row["refused"] is None], rule, rng)
@@ -140,25 +139,20 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(_WORD.findall(text.lower()))
 
 
-def _drop_duplicates(
-    rows: list[dict[str, Any]], kept_texts: Iterable[Texts], kept: Iterable[dict[str, Any]] = ()
-) -> None:
+def _drop_duplicates(rows: list[dict[str, Any]], kept: Iterable[dict[str, Any]] = ()) -> None:
     """A near duplicate: same image, the two sides differ by the same words, and each side is worded alike.
 
     "Yes" and "No" mean something else to every question. ``kept``: rows that are not duplicates.
     """
-    known: defaultdict[Any, list[tuple[frozenset[str], frozenset[str]]]] = defaultdict(list)
+    known: defaultdict[Any, list[Sides]] = defaultdict(list)
 
     def place(
-        image: str, chosen: str, rejected: str, question: str = ""
+        image: str, chosen: str, rejected: str, question: str
     ) -> tuple[Any, tuple[frozenset[str], frozenset[str]]]:
         a, b = _words(chosen), _words(rejected)
         about = question if _ANSWER.match(chosen) or _ANSWER.match(rejected) else ""
         return (image, about, a - b, b - a), (a, b)
 
-    for image, chosen, rejected in kept_texts:
-        key, sides = place(image, chosen, rejected)
-        known[key].append(sides)
     for row in kept:
         key, sides = place(*(row[name] for name in PLACED))
         known[key].append(sides)

@@ -46,11 +46,6 @@ class Snapshot:
                 else:
                     optimizer.state[parameter][key] = value
 
-    @torch.no_grad()
-    def restore_weights(self, parameters: Sequence[nn.Parameter]) -> None:
-        for parameter, weight in zip(parameters, self._weights, strict=True):
-            local(parameter).copy_(weight)
-
 
 class Guard:
     """Judges each step before it is taken: :meth:`check` says whether to take it.

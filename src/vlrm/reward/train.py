@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from vlrm.reward.rows import CritiqueTexts, TrainingPair
 
 __all__ = ["LINEAR", "RewardTraining", "StepLog", "image_contrast", "train_reward_model"]
+SHARED = ("processes", "accumulation", "launch", "checkpoint_steps")
+"""Settings that say by whom a step is made and how often it is kept, not what comes out."""
 VALIDATION_PAIRS = 8
 """Pairs of one forward pass of validation."""
 
@@ -59,7 +61,7 @@ def train_reward_model(
     folder = None
     targets = targets if settings.language_model > 0 else ()  # read for nothing otherwise
     if work is not None and settings.checkpoint_steps is not None:
-        folder = work / fingerprint(model, pairs, critiques, targets, settings, seed)[:16]
+        folder = work / fingerprint(model, pairs, critiques, targets, validation, settings, seed)[:16]
     check_ready(settings)
     if settings.launch is not None:
         from vlrm.reward.launch import train_in_processes
@@ -114,12 +116,17 @@ def validation_batches(pairs: Sequence[TrainingPair]) -> list[MicroBatch]:
 
 def fingerprint(
     model: RewardModel, pairs: Sequence[TrainingPair], critiques: CritiqueTexts, targets: Sequence[CriticExample],
-    settings: RewardTraining, seed: int,
+    validation: Sequence[TrainingPair], settings: RewardTraining, seed: int,
 ) -> str:  # fmt: skip
-    """SHA-256 of all that a training's result depends on: only its own checkpoints are gone on from."""
+    """SHA-256 of all that a training's result depends on: only its own checkpoints are gone on from.
+
+    How many processes share a step, and how often it is written, changes nothing of it.
+    """
     digest = hashlib.sha256()
-    facts = [model.config.model_dump(mode="json"), settings.model_dump(mode="json"), seed, dict(critiques)]
-    rows = [dataclasses.asdict(pair) for pair in pairs] + [dataclasses.asdict(target) for target in targets]
+    said = settings.model_dump(mode="json", exclude=set(SHARED)) | {"parts": settings.processes * settings.accumulation}
+    facts = [model.config.model_dump(mode="json"), said, seed, dict(critiques)]
+    rows = [dataclasses.asdict(pair) for pair in [*pairs, *validation]]
+    rows += [dataclasses.asdict(target) for target in targets]
     for fact in [*facts, *rows]:
         digest.update(json.dumps(fact, sort_keys=True).encode() + b"\n")
     return digest.hexdigest()

@@ -192,9 +192,7 @@ def _learn(
 # --- the exam ---------------------------------------------------------------------------------------
 
 
-def sit_plainly(
-    exam: pa.Table, reward_model: Path, policy: Policy, critiques: Critiques, seed: int, data: str
-) -> pa.Table:
+def sit_plainly(exam: pa.Table, reward_model: Path, policy: Policy, seed: int, data: str) -> pa.Table:
     """SCORES of the plain reading on both splits, and of the report's pairs with the image blank."""
     model = RewardModel.load(reward_model, open_vlm(policy, data))
     rows = []

@@ -136,7 +136,7 @@ def _trainings(numbers: list[int]) -> list[Node]:
         elif name != "self_labelled":
             inputs = ["reward_model_00", *TRAINING, *pairs]
             nodes.append(_node(name, last, named(learn, arm=name), inputs, model, "train_reward_model"))
-        nodes.append(_node(name, last, sit_plainly, ["exam", model, *SITTING], _of(name, last, "scores"), "sit_exam"))
+        nodes.append(_node(name, last, sit_plainly, ["exam", model, *MODEL], _of(name, last, "scores"), "sit_exam"))
     return nodes
 
 

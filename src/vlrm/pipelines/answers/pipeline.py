@@ -67,7 +67,9 @@ def measuring() -> Pipeline:
 
 
 ANSWER_TABLES = ("answers@path", "answer_claims@path", "answer_evidence")
-ROUND_TABLES = ("candidates", "edits", "candidate_claims", "edit_claims", "evidence", "quad_evidence", "prompts")
+ROUND_TABLES = (
+    "candidates", "edits", "candidate_claims", "edit_claims", "evidence", "quad_evidence", "prompts", "quad_prompts",
+)  # fmt: skip
 
 
 def explaining(rounds: int | None, answered: bool) -> Pipeline:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
+from collections.abc import Collection, Container
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +70,9 @@ def choose_among_given(
         )  # fmt: skip
         scored = pq.read_table(out).to_pylist()
     rows, unknown = [], 0
+    names = names_of({row["image"] for row in scored} - {None}, boxes)
     for row in scored:
-        name = None if row["image"] is None else Path(row["image"]).name
+        name = names.get(row["image"])
         if row["problem"] is not None or name not in boxes:
             unknown += row["problem"] is None
             continue
@@ -92,3 +95,10 @@ def choose_among_given(
         )
     found = curve_of(chooser.name, BOXES, pl.DataFrame(rows), notes)
     return found.model_dump(), render_curve(found)
+
+
+def names_of(images: Collection[str], boxes: Container[str]) -> dict[str, str]:
+    """Image path -> its name in the truth: the path itself, or its last part where no other image has the same."""
+    last = Counter(Path(image).name for image in images)
+    found = {image: image if image in boxes else Path(image).name for image in images}
+    return {image: name for image, name in found.items() if name == image or last[name] == 1}

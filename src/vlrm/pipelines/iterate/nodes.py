@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
 import time
 from collections.abc import Mapping
@@ -32,6 +31,7 @@ from vlrm.evaluation.report_data import (
 )
 from vlrm.evaluation.summary import summary_json
 from vlrm.images import open_image
+from vlrm.lineage.hashing import hash_path
 from vlrm.memory import peak_mb
 from vlrm.pipelines.evaluation.nodes import split_of
 from vlrm.pipelines.settings import Critiques, image_store
@@ -81,18 +81,24 @@ def promote(
 
     def sit_gate(folder: Path) -> dict[str, float]:
         scorer = Scorer.load(folder, image_store(data))
-        rows = [(image_store(data) / row["image"], row["question"], row[side]) for row in gate for side in SIDES]
-        margin = np.diff(scorer.rewards(rows).reshape(-1, 2), axis=1)[:, 0] * -1
-        return {row["item_id"]: float(right) for row, right in zip(gate, credit(margin), strict=True)}
+        margins: list[float] = []
+        for start in range(0, len(gate), SAT):
+            part = gate[start : start + SAT]
+            rows = [(image_store(data) / row["image"], row["question"], row[side]) for row in part for side in SIDES]
+            margins += (-np.diff(scorer.rewards(rows).reshape(-1, 2), axis=1)[:, 0]).tolist()
+        right = credit(np.array(margins))
+        return {row["item_id"]: float(one) for row, one in zip(gate, right, strict=True)}
 
     return challenge(
-        released, _digest(released), Path(data) / "mlflow.db", Path(data) / "mlartifacts", example,
+        released, hash_path(released) or "", Path(data) / "mlflow.db", Path(data) / "mlartifacts", example,
         metrics["gate"], metrics_zero["gate"], groups, sit_gate,
         verified=images is None, allow_unverified=allow_unverified,
     )  # fmt: skip
 
 
 SIDES = ("chosen", "rejected")
+SAT = 16
+"""Items of the gate that are judged, and whose images are open, together."""
 BEST_BY_EVIDENCE = "Best of N: a claim counts as false where the evidence contradicts it, as true where it supports it."
 
 
@@ -101,14 +107,6 @@ def _example(row: Mapping[str, Any], root: Path) -> dict[str, str]:
     open_image(root / row["image"]).save(buffer, "PNG")
     image = base64.b64encode(buffer.getvalue()).decode()
     return {"image": image, "question": row["question"], "response": row["chosen"]}
-
-
-def _digest(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for file in sorted(folder.rglob("*")):
-        if file.is_file():
-            digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()
 
 
 def report(

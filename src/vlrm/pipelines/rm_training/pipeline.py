@@ -7,9 +7,9 @@ from kedro.pipeline import Pipeline, node
 from vlrm.pipelines.rm_training.nodes import criticise_on_policy, learn_to_criticise, learn_with_exam
 
 
-def create_pipeline(number: int, rounds: list[int] | None = None) -> Pipeline:
-    """``rounds``: whose pairs are learned from; all up to ``number`` by default."""
-    rounds = rounds or list(range(1, number + 1))
+def create_pipeline(number: int) -> Pipeline:
+    """What round ``number`` learns from: the pairs and critiques of all rounds up to it."""
+    rounds = range(1, number + 1)
     pairs = [f"pairs_{r:02d}" for r in rounds]
     targets = [f"critique_targets_{r:02d}" for r in rounds]
     common = ["params:policy", "params:critiques", "params:seed", "params:data"]
