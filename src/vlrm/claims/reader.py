@@ -24,7 +24,7 @@ class Reader(Placing):
             found = read_phrase(lexemes, place)
             if found is not None:
                 self._maybe_restart(lexemes, place, found[1])
-                self._mention(found[0], lexemes[found[1]] if found[1] < len(lexemes) else None)
+                self._mention(found[0])
                 place = found[1]
                 self.began = self.joined = False
                 continue
@@ -100,7 +100,7 @@ class Reader(Placing):
 
     # What is mentioned
 
-    def _mention(self, said: NounPhrase, follows: Lexeme | None) -> None:
+    def _mention(self, said: NounPhrase) -> None:
         attributes = dict(said.phrase().attributes)
         if said.anaphor and self.topic is not None:
             said.noun = said.noun or self.topic.noun

@@ -54,7 +54,7 @@ def choose(  # noqa: PLR0911 - one return for each way to decide
     if raw.lower() == "one":
         return _one(readings, before, _tags(candidates, place + 1))
     if readings[0].tag == "CLITIC":
-        return _clitic(readings[0], candidates, place, before)
+        return _clitic(readings[0], before)
     attribute = _first(readings, "ATTR") or _first(readings, "ADJ")
     following = _tags(candidates, place + 1)
     if attribute is not None and verb is None and noun is not None:
@@ -130,7 +130,7 @@ def _by_place(readings: Sequence[Reading], following: set[str]) -> Reading:
     return preposition if ahead else next(r for r in readings if r is not preposition)
 
 
-def _clitic(reading: Reading, candidates: Sequence[Candidates], place: int, before: Sequence[Word]) -> Reading:
+def _clitic(reading: Reading, before: Sequence[Word]) -> Reading:
     spoken = before and before[-1].tag in ("THERE", "PRON", "WHICH")
     if reading.value in ("re", "m") or (spoken and reading.value == "s"):
         return Reading("BE", "is")

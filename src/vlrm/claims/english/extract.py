@@ -27,7 +27,7 @@ def read_english(response: str, question: str = "", lexicon: Lexicon = LEXICON) 
     entities = asked.fresh_entities()
     if answer is not None:
         word, polarity, words = answer
-        drafts += asked.answered(word.start, word.end, polarity, entities)
+        drafts += asked.answered(word.start, word.end, polarity)
     drafts += Reader(response, lexicon, entities, asked.kind).read(words)
     if answer is None and asked.open_kind:
         drafts = short_answer(asked, entities, words, drafts, response, lexicon)

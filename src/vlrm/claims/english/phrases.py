@@ -85,7 +85,7 @@ def read_phrase(words: Sequence[Word], place: int) -> tuple[Phrase, int] | None:
             break
         place += 1
     if numbers or other:
-        return _bare(words, first, place, determiner, numbers, other, attributes)
+        return _bare(words, first, place, determiner, numbers, attributes)
     return None
 
 
@@ -130,7 +130,7 @@ def _contiguous(words: Sequence[Word], place: int) -> bool:
 
 
 def _bare(
-    words: Sequence[Word], first: int, place: int, determiner: str, numbers: list[Word], other: bool,
+    words: Sequence[Word], first: int, place: int, determiner: str, numbers: list[Word],
     attributes: list[tuple[str, str, Word]],
 ) -> tuple[Phrase, int] | None:  # fmt: skip
     """ "one is red", "two of them", "the other": objects spoken of before."""

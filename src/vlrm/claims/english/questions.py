@@ -57,7 +57,7 @@ class Asked:
         """The question's objects for one answer, which may say more of them."""
         return [Entity(e.noun, dict(e.attributes), plural=e.plural, asked=True) for e in self.entities]
 
-    def answered(self, start: int, end: int, polarity: bool, entities: Sequence[Entity]) -> list[Draft]:
+    def answered(self, start: int, end: int, polarity: bool) -> list[Draft]:
         """What "yes" or "no" at these characters claims."""
         if polarity:
             return [
@@ -103,7 +103,7 @@ def _yes_no(question: str, words: Sequence[Word], lexicon: Lexicon) -> Asked:
         return Asked()
     body = question[first.end :].rstrip(" ?.")
     if re.search(r"\bor\b", body):
-        return Asked(kind="attribute" if words[0].tag == "BE" else "description", entities=_definite(rest, lexicon))
+        return Asked(kind="attribute" if words[0].tag == "BE" else "description", entities=_definite(rest))
     described = False
     if rest[0].tag == "THERE":
         statement = f"there {first.raw} {question[rest[0].end :].rstrip(' ?.')}"
@@ -118,7 +118,7 @@ def _yes_no(question: str, words: Sequence[Word], lexicon: Lexicon) -> Asked:
     statement = re.sub(r"\bany\b", "a", statement)
     reader = Reader(statement, lexicon)
     stated = [d for d in reader.read(tag(statement, lexicon)) if not (described and d.kind == "relation")]
-    supposed = _definite(rest, lexicon)
+    supposed = _definite(rest)
     stated = [draft for draft in stated if not any(_tells_which(draft, entity) for entity in supposed)]
     for draft in stated:
         draft.subject.asked = any(entity.noun == draft.subject.noun for entity in supposed)
@@ -144,7 +144,7 @@ def _describes(words: Sequence[Word]) -> bool:
     return len(tags) > 2 and tags[0] == "P" and tags[-1] == "ATTR" and tags[-2] in ("N", "OPEN")
 
 
-def _definite(words: Sequence[Word], lexicon: Lexicon) -> list[Entity]:
+def _definite(words: Sequence[Word]) -> list[Entity]:
     """The objects that the question calls "the": it supposes that they are there."""
     found: list[Entity] = []
     place = 0
@@ -168,7 +168,7 @@ def _open(  # noqa: PLR0911 - one return for each kind of question
 ) -> Asked:
     body = question.strip().rstrip(" ?.")
     words = tag(body, lexicon)
-    supposed = _definite(words, lexicon)
+    supposed = _definite(words)
     if word == "how many":
         start = next((i for i in range(len(words)) if words[i].start >= body.lower().find("many") + 4), len(words))
         phrase = read_phrase(words, start) if start < len(words) else None
@@ -220,7 +220,7 @@ def short_answer(
 ) -> list[Draft]:
     """The drafts of an answer that is no sentence by itself, read as the end of the question's statement."""
     if asked.kind == "count":
-        return drafts if any(d.kind == "count" for d in drafts) else [*drafts, *_number(asked, entities, words)]
+        return drafts if any(d.kind == "count" for d in drafts) else [*drafts, *_number(entities, words)]
     if not words or any(w.tag in ("BE", "THERE", "PRON", "AUX") or w.reading.form in ("s", "base") for w in words):
         return drafts
     whole = f"{asked.prefix} {text}"
@@ -238,7 +238,7 @@ def short_answer(
     return found
 
 
-def _number(asked: Asked, entities: Sequence[Entity], words: Sequence[Word]) -> list[Draft]:
+def _number(entities: Sequence[Entity], words: Sequence[Word]) -> list[Draft]:
     for word in words:
         denies = word.tag == "NEG" and word.reading.value in ("no", "none")
         if (word.tag == "NUM" and word.reading.number >= 0) or denies:

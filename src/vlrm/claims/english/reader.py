@@ -139,7 +139,7 @@ class Reader(Printed):
         if self._is_predicate():
             self._identify(entity, said)
             return
-        self._claim_mention(entity, said, follows)
+        self._claim_mention(entity, said)
         if possessor:
             return
         if self._tag(place - 1) == "OF" and self._tag(place - 2) in ("N", "OPEN") and self.last is not None:
@@ -233,7 +233,7 @@ class Reader(Printed):
     def _resolve(self, said: Phrase) -> Entity:
         """The object a phrase means: one spoken of before where it is definite or "one of them", else a new one."""
         if said.anaphor:
-            known = self.antecedent(said.plural)
+            known = self.antecedent()
             entity = self._entity(said)
             if known is not None:
                 entity.noun = known.noun
@@ -251,7 +251,7 @@ class Reader(Printed):
         self.entities.append(entity)
         return entity
 
-    def _claim_mention(self, entity: Entity, said: Phrase, follows: str) -> None:
+    def _claim_mention(self, entity: Entity, said: Phrase) -> None:
         counts = said.number is not None and not said.inexact and said.number.reading.number >= 0
         if said.whole is not None:
             whole = Entity(entity.noun, {k: v for k, v in entity.attributes.items() if k == "kind"}, plural=True)

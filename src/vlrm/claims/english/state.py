@@ -106,7 +106,7 @@ class State:
     def questioned(self, noun: str | None) -> bool:
         return any(entity.asked and entity.noun == noun and entity.span == (0, 0) for entity in self.entities)
 
-    def antecedent(self, plural: bool) -> Entity | None:
+    def antecedent(self) -> Entity | None:
         """What "one" or "the other" is one of: the plural subject before, the last plural, or the last object."""
         alive = [entity for entity in self.entities if not entity.denied and entity.noun is not None]
         many = [entity for entity in alive if entity.plural]
