@@ -75,7 +75,7 @@ mlflow: $(STAMP)  ## runs and registered models in a browser, http://127.0.0.1:5
 		--backend-store-uri sqlite:///data/mlflow.db --artifacts-destination data/mlartifacts
 
 embedded: export OMP_NUM_THREADS := 2
-embedded: $(STAMP)  ## train the embedded detector and vision-language model again (about 40 minutes on 2 cores)
+embedded: $(STAMP)  ## train the embedded detector and vision-language model again (most of an hour on 2 cores)
 	$(BIN)/kedro run --pipelines embedded_training $(ARGS)
 
 clean:  ## remove the environment and caches; what runs wrote under data/ stays
