@@ -55,7 +55,7 @@ def test_photos_are_strange(bounds, photos):
         assert None not in reasons
         told = familiarity(reasons, ["vision-language model", "detector"])
         assert told["strange"] == told["images"] == 4
-        assert "policy.base=FOLDER and experts in conf/local/parameters.yml" in told["warning"]
+        assert "policy.base=FOLDER and experts in an environment of your own" in told["warning"]
         assert "\n" not in told["warning"] and told["warning"].startswith("4 of 4 images look nothing like")
 
 

@@ -113,5 +113,5 @@ def _warning(seen: int, counts: Counter[str], parts: Sequence[str]) -> str:
         f"{' and '.join(parts)} were made for (in {nothing} the detector is sure of no object, "
         f"{counts.total() - nothing} differ in background, detail or colour), so what they say there means little: "
         f"name models that fit your images with {' and '.join(ways[part] for part in parts)} in "
-        "conf/local/parameters.yml (docs/own_images.md)."
+        "an environment of your own (docs/own_images.md)."
     )

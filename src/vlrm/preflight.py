@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kedro.framework.hooks import hook_impl
 
 from vlrm.errors import UserError
+from vlrm.stages import CONTENT, check_there
 
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
@@ -24,7 +25,8 @@ class PreflightHooks:
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Refuse to ablate without exact truth: an arm's ceiling, label errors and best rule all need it.
 
-        And to train what this machine cannot. A base model that is made on first use is made here.
+        And to train what this machine cannot, and files that are not there. A base model that is made on first use is
+        made here, when all else is right.
         """
         arms = any((node.namespace or "").startswith("ablation.") for node in pipeline.nodes)
         if arms and catalog.exists(IMAGES) and catalog.load(IMAGES) is not None:
@@ -32,6 +34,10 @@ class PreflightHooks:
                 "kedro run --pipeline ablate compares with exact truth, which images= does not give: leave images= out "
                 "to run it on the embedded world."
             )
+        for name in sorted(CONTENT):
+            full = f"params:{name}"
+            if full in pipeline.inputs() and catalog.exists(full) and (value := catalog.load(full)) is not None:
+                check_there(name, value)
         if REWARD in pipeline.inputs():
             from vlrm.reward.learning import check_ready
             from vlrm.reward.settings import RewardTraining

@@ -145,15 +145,19 @@ def _made_by(node: Node, catalog: DataCatalog) -> str:
     return made[0] if len(made) == 1 else hash_json(made)[:16]
 
 
-def _value(name: str, value: Any) -> Any:
-    if name not in CONTENT or value is None:
-        return plain(value)
-    content = hash_path(Path(str(value)).expanduser())
-    if content is None:
+def check_there(name: str, value: Any) -> None:
+    """Refuse a path of a user's that leads nowhere."""
+    if not Path(str(value)).expanduser().exists():
         raise UserError(
             f"{name}={value} does not exist: give the path of {'a folder' if name == 'images' else 'a file'}."
         )
-    return {"path": str(value), "sha256": content}
+
+
+def _value(name: str, value: Any) -> Any:
+    if name not in CONTENT or value is None:
+        return plain(value)
+    check_there(name, value)
+    return {"path": str(value), "sha256": hash_path(Path(str(value)).expanduser())}
 
 
 def _path(name: str, catalog: DataCatalog) -> Path:

@@ -127,8 +127,8 @@ def settle_by_evidence(
         if not found.num_rows:
             raise UserError(
                 f"the evidence settles no pair of the {split} split ({prompts.num_rows} prompts): bring more images, "
-                "or name a base model and experts that know what is in yours (policy.base and experts in "
-                "conf/local/parameters.yml)."
+                "or name a base model and experts that know what is in yours (policy.base and experts, in an "
+                "environment of your own: docs/own_images.md)."
             )
         tables.append(found)
     return pa.concat_tables(tables)
