@@ -16,10 +16,11 @@ from transformers.utils.logging import disable_progress_bar
 from vlrm.embedded import tower as _embedded_tower  # noqa: F401  (registers the embedded tower with transformers)
 from vlrm.errors import UserError
 from vlrm.families import Family, family_of
-from vlrm.images import BLANK, RefusedImage, blank, open_stored, whole, within
+from vlrm.images import BLANK, blank, open_stored, whole, within
 from vlrm.seeing.config import sees_through_experts
 from vlrm.seeing.smollm2 import set_up
 from vlrm.seen import Seen, SeenImages, fingerprint
+from vlrm.tower import see
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,9 +83,9 @@ class Vlm:
         self._held: dict[str, Image.Image] = {}
         self._features = features
         added = self.tokenizer.added_tokens_decoder
-        self._placeholder: str = processor.image_token
+        self.placeholder: str = processor.image_token
         special = [t.content for i, t in added.items() if t.special or i == self.image_token_id]
-        self._special = list(dict.fromkeys([*special, self._placeholder]))
+        self._special = list(dict.fromkeys([*special, self.placeholder]))
 
     @staticmethod
     def load(
@@ -203,7 +204,7 @@ class Vlm:
     def filled(self, texts: Sequence[str], images: Sequence[str | None]) -> list[str]:
         """The conversations about ``images`` with what stands for each in place of its placeholder."""
         return [
-            text if one is None else text.replace(self._placeholder, one.text, 1)
+            text if one is None else text.replace(self.placeholder, one.text, 1)
             for text, one in zip(texts, self.look(images), strict=True)
         ]
 
@@ -225,51 +226,8 @@ class Vlm:
         """The reference under which an image is looked at: a tower sees it whole, whatever is asked."""
         return whole(reference)[1]
 
-    def _show(self, reference: str) -> Any:
-        """What the processor makes of an image."""
-        image = self.open(reference)
-        try:
-            return self.processor(
-                text=[self._placeholder], images=[[image]], return_tensors="pt", return_text_replacement_offsets=True
-            )
-        except (ValueError, ZeroDivisionError) as error:
-            budget = "no pixel budget" if self.max_pixels is None else f"a budget of {self.max_pixels} pixels"
-            raise RefusedImage(
-                f"the base model's processor refuses image {reference} of {image.width} x {image.height} pixels, under "
-                f"{budget} ({str(error).splitlines()[0][:160]}); raise max_pixels, or leave the image out"
-            ) from error
-
     def _look(self, references: Sequence[str]) -> list[Seen]:
-        shown = [self._show(reference) for reference in references]
-        parts = [{name: one[name] for name in self.family.pixels if name in one} for one in shown]
-        alike = len({tuple(value.shape[1:] for value in part.values()) for part in parts}) == 1
-        whole = {name: torch.cat([part[name] for part in parts]) for name in parts[0]} if alike else None
-        seen: list[Seen] = []
-        groups = [(shown, whole)] if whole is not None else [([s], p) for s, p in zip(shown, parts, strict=True)]
-        for group, pixels in groups:
-            seen += self._features_of(group, pixels)
-        return seen
-
-    def _features_of(self, shown: Sequence[Any], pixels: dict[str, Tensor]) -> list[Seen]:
-        given = {
-            name: value.to(self.model.device, self.model.dtype if value.is_floating_point() else None)
-            for name, value in pixels.items()
-        }
-        out = self.model.get_image_features(**given, return_dict=True)
-        texts = ["".join(o["replacement"] for o in one["text_replacement_offsets"][0]) for one in shown]
-        tokens = [int((one["input_ids"] == self.image_token_id).sum()) for one in shown]
-        flat = _flat(out.pooler_output).split(tokens)
-        deep = [_flat(layer).split(tokens) for layer in getattr(out, "deepstack_features", None) or ()]
-        grids = pixels.get("image_grid_thw")
-        return [
-            Seen(
-                texts[i],
-                flat[i].to("cpu", copy=True),  # a GPU's memory is for weights and activations
-                tuple(layer[i].to("cpu", copy=True) for layer in deep),
-                tuple(grids[i].tolist()) if grids is not None else None,
-            )
-            for i in range(len(shown))
-        ]
+        return see(self, references)
 
     def vision(self, seen: Sequence[Seen | None]) -> dict[str, Any]:
         """Model inputs for the images in a batch, in the order of their tokens."""
@@ -318,9 +276,3 @@ def place_weights(device: torch.device | str) -> dict[str, torch.device] | None:
     """Where weights are read to; None is transformers' own way on a CPU."""
     place = torch.device(device)
     return None if place.type == "cpu" else {"": place}
-
-
-def _flat(features: Any) -> Tensor:
-    """(T, D) of features that come as a list, one an image, or as (images or tiles, T, D)."""
-    whole = torch.cat(tuple(features)) if isinstance(features, (list, tuple)) else features
-    return whole.reshape(-1, whole.shape[-1])
