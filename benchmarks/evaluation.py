@@ -1,7 +1,7 @@
 """What evaluation must show: the known figures of released benchmarks, judges on the embedded world and on POPE-style
 questions, and what examining costs.
 
-Needs ../shared/data beside the repository (benchmarks/ and coco_photos/), the photo detector (``make photos``) for the
+Needs public data (docs/README.md) (benchmarks/ and coco_photos/), the photo detector (``make photos``) for the
 rule of the experts, and a finished ``make iterate`` for the embedded champion; what is missing is left out and said.
 Prints tables and, as its last line, one JSON object; writes it with machine and versions to results/evaluation.json.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from vlrm.evaluation.benchmarks.examine import Bench
     from vlrm.evaluation.measuring.result import Result
 
-SHARED = ROOT.parent / "shared" / "data"
+SHARED = Path(os.environ.get("VLRM_SHARED_DATA") or ROOT.parent / "shared" / "data")
 RESULT = ROOT / "benchmarks" / "results" / "evaluation.json"
 RELEASED = {
     "vl_rewardbench": "vl_rewardbench.json", "mm_rlhf_rewardbench": "mm_rlhf_rewardbench.jsonl",

@@ -2,7 +2,7 @@
 
     python benchmarks/evidence.py [--parts claims calibration photos nlvr counterfactuals scenes cost]
 
-Needs ../shared/data beside the repository for the parts calibration, photos, nlvr, counterfactuals and cost, and the
+Needs public data (docs/README.md) for the parts calibration, photos, nlvr, counterfactuals and cost, and the
 packages of the extras "photos" and "embedded". The last line is one JSON object; the same, with the machine, is written
 to benchmarks/results/evidence.json.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).parents[1]
-SHARED = ROOT.parent / "shared" / "data"
+SHARED = Path(os.environ.get("VLRM_SHARED_DATA") or ROOT.parent / "shared" / "data")
 RESULT = ROOT / "benchmarks" / "results" / "evidence.json"
 VERSIONED = (
     "vlrm",

