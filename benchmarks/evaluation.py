@@ -1,7 +1,7 @@
 """What evaluation must show: the known figures of released benchmarks, judges on the embedded world and on POPE-style
 questions, and what examining costs.
 
-Needs public data (docs/README.md) (benchmarks/ and coco_photos/), the photo detector (``make photos``) for the
+Needs public data (docs/README.md: benchmarks/ and coco_photos/), the photo detector (``make photos``) for the
 rule of the experts, and a finished ``make iterate`` for the embedded champion; what is missing is left out and said.
 Prints tables and, as its last line, one JSON object; writes it with machine and versions to results/evaluation.json.
 """
