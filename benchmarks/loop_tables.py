@@ -67,7 +67,7 @@ def by_kind(loop: dict[str, Any]) -> str:
     rows = [
         [title, with_interval(first[name]), with_interval(last[name]), points(gains[name]), str(gains[name]["n"])]
         for title, name in KINDS.items()
-        if name in gains
+        if gains.get(name)
     ]
     heads = ["pairs that differ in", "round 0", f"round {len(loop['rounds']) - 1}", "gain, points", "pairs"]
     return table(heads, rows)

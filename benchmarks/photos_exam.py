@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from vlrm.claims.english import PHOTOS
 from vlrm.claims.extract import extract_claims
 from vlrm.evaluation.benchmarks.building import pair
 from vlrm.evaluation.benchmarks.coco_pope import objects_by_image, questions
-from vlrm.evaluation.human_boxes import count_by_boxes
+from vlrm.evaluation.human_boxes import count_by_boxes, named_by_boxes
 from vlrm.experts.coco import read_truth
 from vlrm.images import relative_path
 from vlrm.rejection_sampling.checks import checks
@@ -57,9 +58,13 @@ class Photos:
     def file(self, name: str) -> Path:
         return self.folder / "images" / name
 
+    @cached_property
+    def _rank(self) -> dict[str, int]:
+        return {sha: rank for rank, sha in enumerate(sorted(self.sha.values()))}
+
     def fold(self, name: str) -> int:
         """By the rank of the image's hash, so that the folds are of one size."""
-        return sorted(self.sha.values()).index(self.sha[name]) % FOLDS
+        return self._rank[self.sha[name]] % FOLDS
 
 
 def read_photos(folder: Path) -> Photos:
@@ -117,10 +122,10 @@ def pope(photos: Photos, seed: int = 0) -> list[Item]:
 
 
 def chair(texts: Sequence[dict[str, Any]], photos: Photos) -> list[dict[str, Any]]:
-    """``texts`` (image, question, text, reward, sample) with the objects that boxes contradict and bear out."""
+    """``texts`` (image, question, text, reward, sample) with the objects named that boxes contradict and bear out."""
     rows = []
     for row in texts:
-        false, true = count_by_boxes(row["text"], row["question"], photos.boxes[row["image"]])
+        false, true = named_by_boxes(row["text"], row["question"], photos.boxes[row["image"]])
         rows.append(row | {"false": false, "true": true})
     return rows
 

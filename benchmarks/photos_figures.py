@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from photos_exam import ADVERSARIAL, first_and_best
+from photos_exam import ADVERSARIAL, chair, first_and_best
 from vlrm.evaluation.bootstrap import Resampler, paired_difference, ratio
 from vlrm.evaluation.judges.detector_rule import DetectorRule
 from vlrm.evaluation.judges.protocol import TIE
@@ -90,7 +90,9 @@ def figures_of(
         figures |= _accuracies(name, "accuracy", some, {"": ours, "detector_only": rule, "text_only": text})
         figures |= _accuracies(name, "accuracy_round0", some, {"": before})
         figures[f"{name}over_detector"] = _difference(some, ours, rule)
-    return {name: None if one is None else one.model_dump() for name, one in (figures | _best_of(scores)).items()}
+    return {
+        name: None if one is None else one.model_dump() for name, one in (figures | _best_of(scores, photos)).items()
+    }
 
 
 def against_detector(scores: Sequence[Mapping[str, Any]], items: Sequence[Item], rule: Right) -> list[dict[str, Any]]:
@@ -158,9 +160,9 @@ def _difference(items: Sequence[Item], ours: Right, theirs: Right) -> Figure | N
     return paired_difference(mine, its, _resampler(items))
 
 
-def _best_of(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _best_of(scores: Sequence[Mapping[str, Any]], photos: Photos) -> dict[str, Any]:
     """Share of the objects named that the boxes contradict (CHAIR_i), and true objects beside the first sample's."""
-    chosen = first_and_best([row for one in scores for row in one["texts"]])
+    chosen = first_and_best(chair([row for one in scores for row in one["texts"]], photos))
     resampler = Resampler(np.arange(len(chosen), dtype=np.int64))
     columns = {key: np.array([row[key] for row in chosen], dtype=np.float64) for key in chosen[0] if key != "image"}
 

@@ -17,7 +17,7 @@ import psutil
 import yaml
 
 from measured_on import ROOT
-from photos_exam import chair, prompts_of
+from photos_exam import prompts_of
 from vlrm.images import store
 from vlrm.lineage.hashing import hash_path
 from vlrm.memory import tree_bytes
@@ -167,7 +167,8 @@ class HeldOut:
         return found
 
     def _mine(self) -> list[Item]:
-        return [item for item in self.items if item.image in set(self.names)]
+        mine = set(self.names)
+        return [item for item in self.items if item.image in mine]
 
     @property
     def _store(self) -> Path:
@@ -204,9 +205,8 @@ class HeldOut:
             [Row(row["image_sha256"], self.question, row["text"]) for row in said],
         )
         names: Mapping[str, str] = {self.photos.sha[name]: name for name in self.names}
-        texts = [
+        return [
             {"image": names[row["image_sha256"]], "question": self.question, "sample": row["sample"],
              "text": row["text"], "reward": float(reward)}
             for row, reward in zip(said, rewards, strict=True)
         ]  # fmt: skip
-        return chair(texts, self.photos)

@@ -178,7 +178,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "by_source": by_source(pl.concat([table for rounds in judged for table in rounds])),
         "candidates_share": over(whole, lambda t: (t["source"] == "candidates").cast(pl.Float64).to_numpy())[0],
         "quad_share": over(whole, lambda t: t["quad_id"].is_not_null().cast(pl.Float64).to_numpy())[0],
-        # The higher of the two counts, as the text-only classifier is defined (docs/method.md, Controls).
+        # The higher of the two counts, as the text-only classifier is defined (docs/rejection_sampling.md).
         "text_only_accuracy": max((one for one in words if one), key=lambda one: abs(one.value - 0.5), default=None),
         **shares,
         "length_only_accuracy": shares["length_only"],

@@ -15,7 +15,7 @@ SIZES = Sizes(
     rounds=3, round_prompts=150, calibration_scenes=300, calibration_prompts=120,
     gate=ExamSize(60, 22, 44, 0, 150), report=ExamSize(134, 50, 110, 50, 300), candidates=4, critiques=2, on_policy=1,
     exam_critiques=2, budget=280, critic_epochs=1, critic_rows=24, reward_epochs=4, reward_pairs=8, best_prompts=80,
-    best_candidates=16, truth=True, criticised=160, flipped=60,
+    best_candidates=16, truth=True, best=True, criticised=160, flipped=60,
 )  # fmt: skip
 YIELDS = Yields(quad_images=1.7, criticised=6, offered=9, accepted=3, sides=1.8, targets=0.25)
 KINDS = {work.kind for work in all_work(SIZES, YIELDS)}
@@ -52,9 +52,9 @@ def test_the_budget_bounds_what_is_kept():
 
 
 def test_without_truth_nothing_is_drawn_for_the_exam_and_no_best_of_n_is_chosen():
-    own = replace(SIZES, truth=False, calibration_prompts=0)
+    own = replace(SIZES, truth=False, best=False, calibration_prompts=0)
     assert items(own, "prompt", 0) == 450 < items(replace(own, truth=True), "prompt", 0)
-    assert items(own, "candidate", None) == 0
+    assert items(own, "candidate", None) == 0 < items(replace(own, best=True), "candidate", None)
 
 
 def test_seconds_are_items_times_cost_and_the_range_is_of_what_was_measured():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vlrm.evaluation.human_boxes import count_by_boxes
+from vlrm.evaluation.human_boxes import count_by_boxes, named_by_boxes
 from vlrm.schema import SeenObject
 
 BOX = (0.1, 0.1, 0.4, 0.4)
@@ -28,3 +28,10 @@ def test_what_boxes_can_decide(text, counts):
 def test_the_question_is_what_a_short_answer_is_about():
     assert count_by_boxes("No", "Is there a dog in the image?", STREET) == (1, 0)
     assert count_by_boxes("Yes", "Is there a dog in the image?", STREET) == (0, 1)
+
+
+def test_objects_named_are_counted_without_their_numbers_and_without_what_is_denied():
+    text = "Two dogs and no cat."
+    one_dog = STREET[1:]
+    assert count_by_boxes(text, "Describe the image.", one_dog) == (1, 2)
+    assert named_by_boxes(text, "Describe the image.", one_dog) == (0, 1)

@@ -133,6 +133,14 @@ def test_where_the_image_is_not_at_hand_a_long_text_is_enough(bench):
     assert found.unseen == 2
 
 
+def test_a_long_text_about_an_image_that_was_lost_is_none_where_the_items_own_is_at_hand(bench):
+    sha = bench.train(picture(1), chosen=LONG)
+    (bench.store / relative_path(sha, bench.store)).unlink()
+    found = bench.leaks(bench.item("shown", picture(2), (LONG, "No.")), bench.item("unseen", responses=(LONG, "No.")))
+    assert [(leak.id, leak.what) for leak in found.found] == [("unseen", "text")]
+    assert found.lost == 1
+
+
 def test_short_texts_are_said_of_many_images(bench):
     bench.train(picture(1), chosen=SHORT)
     assert bench.leaks(bench.item("one", responses=(SHORT, "No."))).found == []

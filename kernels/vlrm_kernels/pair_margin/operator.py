@@ -85,7 +85,7 @@ def pair_margin(
     kind: Literal["bradley_terry", "hinge"] = "bradley_terry",
     centring: float = 0.0,
 ) -> PairMargin:
-    """``sum(w * f(m - d)) / sum(w) + centring * mean(r^2)``, ``d = chosen - rejected`` (docs/method.md, Training).
+    """``sum(w * f(m - d)) / sum(w) + centring * mean(r^2)``, ``d = chosen - rejected`` (docs/training.md, The loss).
 
     ``f`` is softplus (Bradley-Terry) or ``max(x, 0)`` (hinge, slope 0 at the kink); the mean runs over both sides'
     rewards. Inputs are (B,), weights at least zero; when all are zero the pair term is zero. Half precision is

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ def expert_scores(exam: pa.Table, claims: pa.Table) -> pa.Table:
     for row in claims.select(["response_id", "claim", "probability"]).to_pylist():
         false[row["response_id"]][claim_from_json(row["claim"]).key()] = 1 - row["probability"]
     items = exam["item_id"].to_pylist()
-    chosen, rejected = (np.array([-sum(false[f"{item}/{side}"].values()) for item in items]) for side in SIDES)
+    chosen, rejected = (np.array([-math.fsum(false[f"{item}/{side}"].values()) for item in items]) for side in SIDES)
     return scores_of(items, chosen, rejected)
 
 

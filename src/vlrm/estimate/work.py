@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, get_args
+
+from vlrm.evaluation.exam_parts import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,6 +63,8 @@ class Sizes:
     best_prompts: int
     best_candidates: int
     truth: bool
+    best: bool
+    """Whether best-of-N is chosen: by truth, or by evidence where own images have questions asked about them."""
     criticised: int
     """Report pairs read with critiques where the plain reward is the readout."""
     flipped: int
@@ -150,12 +154,12 @@ def _exam_sitting(sizes: Sizes, number: int) -> Iterator[Work]:
     yield Work(stage, number, "response scored", scored)
     yield Work(stage, number, "critique", read, low, most)
     yield Work(stage, number, "scored with critique", read + turned, low + turned, most + turned)
-    yield Work(stage, number, "model loaded", 2)
+    yield Work(stage, number, "model loaded", 1 + len(get_args(Part)))
 
 
 def _ending(sizes: Sizes) -> Iterator[Work]:
     stage = "release and report"
-    best = min(sizes.best_prompts, sizes.report.prompts) * sizes.best_candidates if sizes.truth else 0
+    best = min(sizes.best_prompts, sizes.report.prompts) * sizes.best_candidates if sizes.best else 0
     yield Work(stage, None, "candidate", best)
     yield Work(stage, None, "response scored", best + 2 * sizes.gate.pairs)
     yield Work(stage, None, "model loaded", 2)

@@ -21,6 +21,17 @@ def count_by_boxes(text: str, question: str, objects: Sequence[SeenObject]) -> t
     counts it and it is there. Nouns that COCO does not annotate, attributes and relations are not judged. Objects are
     found by our own table of synonyms, in the sense of CHAIR (Rohrbach et al., 2018).
     """
+    verdicts = _verdicts(text, question, objects)
+    return sum(not true for true in verdicts.values()), sum(verdicts.values())
+
+
+def named_by_boxes(text: str, question: str, objects: Sequence[SeenObject]) -> tuple[int, int]:
+    """(false, true) objects that ``text`` names, each once: those of which CHAIR_i is the false share."""
+    named = [true for (what, _), true in _verdicts(text, question, objects).items() if what == "named"]
+    return len(named) - sum(named), sum(named)
+
+
+def _verdicts(text: str, question: str, objects: Sequence[SeenObject]) -> dict[tuple[str, str], bool]:
     there = {thing.noun for thing in objects}
     verdicts: dict[tuple[str, str], bool] = {}
     for claim in extract_claims(text, question, PHOTOS):
@@ -33,7 +44,7 @@ def count_by_boxes(text: str, question: str, objects: Sequence[SeenObject]) -> t
                 verdicts["named", str(phrase.noun)] = phrase.noun in there
         if claim.kind == "count" and _known(claim.subject) and claim.subject.noun in there:
             verdicts["counted", str(claim.subject.noun)] = _counts(claim, objects)
-    return sum(not true for true in verdicts.values()), sum(verdicts.values())
+    return verdicts
 
 
 def _known(phrase: ObjectPhrase) -> bool:

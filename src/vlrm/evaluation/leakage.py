@@ -209,9 +209,9 @@ class _Part:
         place = self.shown[row]
         if place == NO_IMAGE:
             return False
-        if place == NOT_AT_HAND or other is None:
+        if place == NOT_AT_HAND:
             return True
-        return int(self.gallery.distances(other)[place]) <= RESEMBLING
+        return other is not None and int(self.gallery.distances(other)[place]) <= RESEMBLING
 
     def _note(self, row: int, what: str, path: Path, sha: str) -> None:
         key, name = self.names[row]

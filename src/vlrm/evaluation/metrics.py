@@ -141,8 +141,8 @@ def gains(
 def quad_credit(outcomes: Outcomes, right: Floats) -> Floats:
     """Both pairs of a quad right, on the row of its first pair (NaN elsewhere).
 
-    The product of the two credits: a tie is worth what breaking it by a coin would be, so a model that never
-    looks at the image has an expectation of 1/4 whatever its ties.
+    The product of the two credits: a tie is worth what breaking it by a coin would be, so one that ties on both has
+    1/4. One that prefers an answer without looking has one of the two pairs wrong, and 0.
     """
     rows = outcomes.exam.select("quad_id").with_columns(
         pl.Series("right", right), pl.Series("row", np.arange(len(right)))

@@ -55,7 +55,8 @@ def curves(pairs: pl.DataFrame, seed: int = 0) -> dict[str, list[Point]]:
     """Precision over yield on all offered pairs, for three ways to choose.
 
     ``no_rule``: pairs whose evidence leans to one side, in random order. ``groundedness``: by the difference of the
-    expected numbers of false claims. ``full_rule``: by q+, among pairs that pass every other test of the rule.
+    expected numbers of false claims. ``full_rule``: by q+, among pairs that no other test of the rule refused; those
+    under the rule's own threshold were not asked the other tests, so beyond it the curve is of q+ alone.
     """
     random = np.random.default_rng(seed).random(len(pairs))
     leaning = (pairs["q_plus"] > pairs["q_minus"]).to_numpy()

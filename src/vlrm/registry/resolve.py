@@ -34,6 +34,7 @@ def find_model(model: str, data: Path, experiment: str = "default") -> Found:
     Raises:
         UserError: there is no reward model of this name.
     """
+    model = str(model)  # a command line's 3 arrives as a number
     if model in (CHAMPION, CHALLENGER):
         return _registered(model, data)
     if of_round := ROUND.fullmatch(model):

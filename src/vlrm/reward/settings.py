@@ -18,7 +18,7 @@ def _is(default: Any) -> Callable[[Any], bool]:
 
 
 class RewardTraining(BaseModel):
-    """Settings of reward-model training; the loss's constants are METHOD.md's (docs/method.md, Training)."""
+    """Settings of reward-model training (docs/training.md)."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -66,6 +66,7 @@ def test_a_classifier_is_asked_for_by_its_folder(means, tmp_path):
         ("classifier:", "names no model: write classifier:FOLDER"),
         ("champion", "champion holds no reward model"),
         ("some/where", "some/where holds no reward model"),
+        (3, "there is no model '3': give champion"),  # so a command line's model=3 arrives
     ],
 )
 def test_a_name_that_is_none_is_one_sentence(name, told, means):

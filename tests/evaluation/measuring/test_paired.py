@@ -62,6 +62,7 @@ def test_only_items_that_both_have_judged_are_compared():
     found = compare(iter(items), {"one": one, "other": other}, "made_up", draws=50)
     assert (found.first.model, found.second.model) == ("one", "other")
     assert (found.first.judged, found.second.judged) == (4, 4)
+    assert (found.first.strange, found.second.strange) == (0, 0)  # both judged items of this file only
     difference = found.differences["accuracy"].figure
     assert (difference.value, difference.n) == (pytest.approx(3 / 4 - 2 / 4), 4)
     assert found.by_category["a"].figure.value == pytest.approx(1 - 1 / 2)

@@ -90,8 +90,8 @@ def bench_of(
             f"the files of {known.name} are not in {default}: put {' or '.join(known.files)} there, or give "
             "--params benchmark.file=FILE"
         )
-    found = default if file is None else Path(file).expanduser()
-    folder = None if images is None else str(Path(images).expanduser())
+    found = default if file is None else Path(str(file)).expanduser()
+    folder = None if images is None else str(Path(str(images)).expanduser())
     return Bench(known.name, str(found), folder, seed)
 
 

@@ -71,6 +71,7 @@ def choose(model: str, means: Means) -> Judge:
     Raises:
         UserError: there is none of this name.
     """
+    model = str(model)  # a command's 3 is a number
     if model in RULES:
         return trivial(model, means.seed)
     if model == TEXT_ONLY:

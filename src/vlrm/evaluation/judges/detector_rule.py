@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +108,8 @@ class DetectorRule:
 
     def _groundedness(self, item: Item, side: int, objects: Sequence[SeenObject]) -> float:
         claims = extract_claims(item.responses[side], item.question, self.words)
-        return sum(self.reliability.verify(claim, objects).probability - 1 for claim in claims)
+        # exact, so that the order of the claims decides no tie
+        return math.fsum(self.reliability.verify(claim, objects).probability - 1 for claim in claims)
 
 
 def _name(image: Image.Image) -> bytes:

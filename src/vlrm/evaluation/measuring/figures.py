@@ -108,6 +108,7 @@ class Examined:
         """What is written and shown; ``watch`` has seen the items."""
         marks, sure = self.marks, self.sure
         figures = {name: one.figure for name, one in self.quantities.items()} | sure.figures
+        held = marks.verdicts.places(marks.sheet.keys)  # of all items: a comparison marks the common ones alone
         told = (marks.place >= 0) & self.marks.verdicts.asked()[marks.place]
         return Result(
             suite=suite,
@@ -115,7 +116,7 @@ class Examined:
             fingerprint=fingerprint,
             items=len(marks.sheet),
             judged=int(told.sum()),
-            strange=len(marks.verdicts.keys) - len(np.unique(marks.place[marks.place >= 0])),
+            strange=len(marks.verdicts.keys) - len(np.unique(held[held >= 0])),
             scalar=marks.verdicts.scalar,
             figures=figures,
             by_category={name: one.figure for name, one in self.categories.items()},

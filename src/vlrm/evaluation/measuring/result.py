@@ -64,7 +64,6 @@ class Result(BaseModel):
     margins: list[float] = Field(default_factory=list)
     """Quantiles of the margins, at most a thousand: the shape of their distribution."""
     mistakes: list[Mistake] = Field(default_factory=list)
-    notes: list[str] = Field(default_factory=list)
 
     def flat(self) -> dict[str, str | int | float]:
         """One row of a table: names, counts, and the value, low and high of every figure."""

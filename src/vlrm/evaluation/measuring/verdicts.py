@@ -56,9 +56,6 @@ class Verdicts:
     votes: npt.NDArray[np.int16]
     rewards: Floats
 
-    def held(self, view: View) -> bool:
-        return bool(self.votes[VIEWS.index(view)].any())
-
     @property
     def scalar(self) -> bool:
         """Whether the judge gives rewards."""

@@ -102,7 +102,6 @@ def _notes(results: Sequence[Result], about: Sequence[Result]) -> list[str]:
     """What to know before reading; ``about``: the judges that are held against the best floor."""
     notes = [f"Beware: {one.traps}." for one in SUITES if one.name == results[0].suite]
     for one in results:
-        notes += one.notes
         if one.judged < one.items:
             notes.append(
                 f"{one.model}: {one.items - one.judged} of {one.items} items were not judged and are in no figure."

@@ -98,7 +98,7 @@ def yes_no(results: Sequence[Result]) -> Table | None:
     lines = []
     positive = "no" if any("no.f1" in one.figures for one in results) else "yes"
     for one in results:
-        parts = list(dict.fromkeys(name.split(".")[0] for name in one.figures if "." in name))
+        parts = list(dict.fromkeys(name.rpartition(".")[0] for name in one.figures if "." in name))
         if parts and len(results) > 1:
             lines.append(Line(one.model, title=True))
         for part in parts:

@@ -47,7 +47,7 @@ def estimate_run(
     each = 1 if questions is None or prompts is not None else len(questions.describe) + questions.existence
     asked = None if rows is None else each * len(rows)
     sizes = _sizes(rounds, world, policy, critiques, rule, critic, reward, gate_exam, report_exam, best_of, asked)
-    sizes = replace(sizes, workers=workers)
+    sizes = replace(sizes, workers=workers, best=rows is None or questions is not None)
     loop = Loop(world, experts, policy, counterfactuals, critiques, rule, critic, reward, reliability)
     with tempfile.TemporaryDirectory(prefix="vlrm-estimate-") as scratch:
         measured = Sampler(loop, Path(scratch)).measure(_some(rows), folder)
@@ -89,8 +89,8 @@ def _sizes(
         on_policy=critiques.on_policy * critiques.on_policy_share,
         exam_critiques=critiques.exam_samples, budget=rule.budget, critic_epochs=critic.epochs,
         critic_rows=critic.rows_per_step, reward_epochs=reward.epochs, reward_pairs=reward.pairs_per_step,
-        best_prompts=best.prompts, best_candidates=best.candidates, truth=asked is None, criticised=CRITICISED,
-        flipped=FLIPPED,
+        best_prompts=best.prompts, best_candidates=best.candidates, truth=asked is None, best=asked is None,
+        criticised=CRITICISED, flipped=FLIPPED,
     )  # fmt: skip
 
 

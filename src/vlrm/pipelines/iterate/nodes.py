@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import psutil
 import pyarrow as pa
 
 from vlrm.critiques.quality import CritiqueQuality
 from vlrm.evaluation.baselines import baseline_figures
 from vlrm.evaluation.best_of_n import BestOfN
+from vlrm.evaluation.bootstrap import image_clusters
 from vlrm.evaluation.figures import Figure, Metrics
 from vlrm.evaluation.metrics import gains
 from vlrm.evaluation.outcomes import Outcomes, credit
@@ -76,7 +78,10 @@ def promote(
     from vlrm.reward.scoring import Scorer
 
     gate = [row for row in exam.to_pylist() if row["split"] == "gate" and row["item_id"] in metrics["gate"]]
-    groups = {row["item_id"]: row["quad_id"] or row["image_sha256"] for row in gate}
+    groups = {}
+    if gate:
+        clusters = image_clusters(pl.DataFrame(gate, infer_schema_length=None))
+        groups = {row["item_id"]: str(cluster) for row, cluster in zip(gate, clusters, strict=True)}
     example = pd.DataFrame([_example(row, image_store(data)) for row in gate[:2]])
 
     def sit_gate(folder: Path) -> dict[str, float]:
