@@ -51,6 +51,32 @@ def test_two_sharded_processes_are_one_with_two_micro_batches(tiny_folder, tmp_p
         torch.testing.assert_close(same[name], value, rtol=0, atol=1e-5)
 
 
+def test_what_one_process_left_two_go_on_from(tiny_folder, tmp_path):
+    images, work = stored(tmp_path), tmp_path / "work"
+    alone = settings(epochs=1.2, rate=1e-4, checkpoint_steps=1, accumulation=2)
+    logs, weights = trained(tiny_folder, tmp_path, images, alone)
+
+    class Killed(Exception):
+        pass
+
+    def until_the_second(log) -> None:
+        if log.step == 2:
+            raise Killed
+
+    model, pairs = reward_model(tiny_folder, tmp_path), pairs_about(images)
+    given = (model, pairs, critiques(), targets(images), alone, 7, until_the_second)
+    with pytest.raises(Killed):
+        train_reward_model(*given, validation=pairs[:3], work=work)
+    (left,) = work.iterdir()
+    begun = len(list(left.glob("checkpoint-*")))
+    together = alone.model_copy(update=SHARDED | {"accumulation": 1})
+    again, same = trained(tiny_folder, tmp_path, images, together, work=work)
+    assert begun == 1 and [one.name for one in work.iterdir()] == [left.name], "no training from the start beside it"
+    np.testing.assert_allclose([log.loss for log in again], [log.loss for log in logs], rtol=1e-5, atol=1e-5)
+    for name, value in weights.items():
+        torch.testing.assert_close(same[name], value, rtol=0, atol=1e-5)
+
+
 def test_a_process_that_has_only_text_does_not_keep_the_others_waiting(tiny_folder, tmp_path):
     """One of two sharded processes reads images, the other none: same steps as one process that reads both."""
     shutil.copytree(tiny_folder, tmp_path / "base")

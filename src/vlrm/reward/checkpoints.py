@@ -71,8 +71,8 @@ def put_optimizer_state(optimizer: torch.optim.Optimizer, state: dict[str, Any])
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     for number, one in state["state"].items():
         for key, value in one.items():
-            if isinstance(value, Tensor) and value.shape == parameters[number].shape and value.ndim:
-                one[key] = _like(value, parameters[number])
+            if isinstance(value, Tensor) and key != "step":  # a scale has one element where it is sharded, else no axis
+                one[key] = _like(value.reshape(parameters[number].shape), parameters[number])
     optimizer.load_state_dict(state)
 
 

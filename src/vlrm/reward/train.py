@@ -124,7 +124,7 @@ def fingerprint(
     """
     digest = hashlib.sha256()
     said = settings.model_dump(mode="json", exclude=set(SHARED)) | {"parts": settings.processes * settings.accumulation}
-    facts = [model.config.model_dump(mode="json"), said, seed, dict(critiques)]
+    facts = [model.config.model_dump(mode="json"), said, seed, dict(critiques), len(pairs)]
     rows = [dataclasses.asdict(pair) for pair in [*pairs, *validation]]
     rows += [dataclasses.asdict(target) for target in targets]
     for fact in [*facts, *rows]:
