@@ -105,3 +105,10 @@ def test_unwritable_store_says_so(tmp_path):
         images.store(picture(), tmp_path / "store")
     with pytest.raises(UserError, match="holds no image"):
         images.relative_path("ab" * 32, tmp_path / "store")
+
+
+def test_another_image_is_drawn_from_all_but_the_own_one():
+    names = ["a", "c", "e"]
+    assert [images.other_image(names, "c", number) for number in range(4)] == ["a", "e", "a", "e"]
+    assert [images.other_image(names, "d", number) for number in range(4)] == ["a", "c", "e", "a"]
+    assert images.other_image(["a"], "a", 5) is None is images.other_image([], "a", 5)

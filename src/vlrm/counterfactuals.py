@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from vlrm.claims.counterfactual import Edit, propose
 from vlrm.claims.extract import extract_claims
 from vlrm.claims.shorten import one_sentence
 from vlrm.claims.vocabulary import EMBEDDED, Vocabulary
+from vlrm.images import other_image
 from vlrm.progress import track
 from vlrm.scenes.redraw import redraw
 from vlrm.scenes.world import Scene
@@ -210,10 +210,10 @@ class Others:
         return None
 
     def _drawn(self, own: str, rng: np.random.Generator) -> Iterator[str]:
-        place = bisect_left(self.names, own)
-        inside = place < len(self.names) and self.names[place] == own
-        for i in rng.permutation(len(self.names) - inside)[: self.settings.tried_images]:
-            yield self.names[i + (inside and i >= place)]
+        others = len(self.names) - (own in self.paths)
+        for number in rng.permutation(others)[: self.settings.tried_images]:
+            if (name := other_image(self.names, own, int(number))) is not None:
+                yield name
 
     def _probability(self, claim: Claim, seen: Sequence[SeenObject]) -> float:
         return self.reliability.verify(claim, seen).probability

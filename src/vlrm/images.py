@@ -7,12 +7,19 @@ import io
 import math
 import os
 import warnings
+from bisect import bisect_left
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from vlrm.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Row = TypeVar("Row")
+Found = TypeVar("Found")
 
 MAX_PIXELS = 64_000_000
 """Larger images are refused before a single pixel is decoded (64 MP is 192 MB as RGB)."""
@@ -119,6 +126,29 @@ def pixels(source: Path | io.BytesIO) -> int:
 
 def _reason(error: Exception) -> str:
     return str(error).strip().rstrip(".").splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def spare_refused(
+    rows: Sequence[Row], ask: Callable[[Sequence[Row]], Sequence[Found]], told: Callable[[str], Found]
+) -> list[Found]:
+    """``ask(rows)``, in halves where a model refuses an image: only its rows go without, and have ``told(why)``."""
+    try:
+        return list(ask(rows)) if rows else []
+    except RefusedImage as error:
+        if len(rows) == 1:
+            return [told(str(error))]
+        half = len(rows) // 2
+        return [*spare_refused(rows[:half], ask, told), *spare_refused(rows[half:], ask, told)]
+
+
+def other_image(images: Sequence[str], own: str, number: int) -> str | None:
+    """One of ``images``, sorted, that is not ``own``: the ``number``-th, counted round and round; None without any."""
+    place = bisect_left(images, own)
+    inside = place < len(images) and images[place] == own
+    if len(images) == inside:
+        return None
+    number %= len(images) - inside
+    return images[number + (inside and number >= place)]
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:

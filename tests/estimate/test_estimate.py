@@ -15,7 +15,7 @@ SIZES = Sizes(
     rounds=3, round_prompts=150, calibration_scenes=300, calibration_prompts=120,
     gate=ExamSize(60, 22, 44, 0, 150), report=ExamSize(134, 50, 110, 50, 300), candidates=4, critiques=2, on_policy=1,
     exam_critiques=2, budget=280, critic_epochs=1, critic_rows=24, reward_epochs=4, reward_pairs=8, best_prompts=80,
-    best_candidates=16, truth=True, best=True, criticised=160, flipped=60,
+    best_candidates=16, truth=True, criticised=160, flipped=60,
 )  # fmt: skip
 YIELDS = Yields(quad_images=1.7, criticised=6, offered=9, accepted=3, sides=1.8, targets=0.25)
 KINDS = {work.kind for work in all_work(SIZES, YIELDS)}

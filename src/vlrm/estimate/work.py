@@ -63,13 +63,13 @@ class Sizes:
     best_prompts: int
     best_candidates: int
     truth: bool
-    best: bool
-    """Whether best-of-N is chosen: by truth, or by evidence where own images have questions asked about them."""
     criticised: int
     """Report pairs read with critiques where the plain reward is the readout."""
     flipped: int
     workers: int = 1
     """Stages that run at once."""
+    best: bool = True
+    """Whether best-of-N is chosen: by truth, or by evidence where own images have questions asked about them."""
 
 
 class Work(NamedTuple):

@@ -24,16 +24,12 @@ def code_of(function: Callable[..., Any]) -> str:
     """
     while isinstance(function, partial) or hasattr(function, "__wrapped__"):
         function = function.func if isinstance(function, partial) else function.__wrapped__
-    return _fingerprint(getattr(function, "__module__", ""))
-
-
-def code_of_module(module: str) -> str:
-    """As :func:`code_of`, of a module by its name; the same for all that are not found."""
-    return _fingerprint(module)
+    return code_of_module(getattr(function, "__module__", ""))
 
 
 @cache
-def _fingerprint(module: str) -> str:
+def code_of_module(module: str) -> str:
+    """As :func:`code_of`, of a module by its name; the same for all that are not found."""
     found: dict[str, Path] = {}
     todo = [module]
     while todo:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from vlrm.images import partial
+from vlrm.images import other_image, partial
 from vlrm.policy.protocol import row_seed
 
 if TYPE_CHECKING:
@@ -62,12 +61,8 @@ def shown(row: Mapping[str, Any], images: Sequence[str], seed: int) -> str:
     """
     own = str(row["image_sha256"])
     chosen = row_seed("source", seed, row["prompt_id"], row["sample"])
-    if row["source"] == OTHER:
-        place = bisect_left(images, own)
-        inside = place < len(images) and images[place] == own
-        if len(images) > inside:
-            other = chosen % (len(images) - inside)
-            return images[other + (inside and other >= place)]
+    if row["source"] == OTHER and (other := other_image(images, own, chosen)) is not None:
+        return other
     return own if row["source"] == SAMPLED else partial(own, chosen % 10**6)
 
 

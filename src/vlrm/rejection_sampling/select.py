@@ -146,9 +146,7 @@ def _drop_duplicates(rows: list[dict[str, Any]], kept: Iterable[dict[str, Any]] 
     """
     known: defaultdict[Any, list[Sides]] = defaultdict(list)
 
-    def place(
-        image: str, chosen: str, rejected: str, question: str
-    ) -> tuple[Any, tuple[frozenset[str], frozenset[str]]]:
+    def place(image: str, chosen: str, rejected: str, question: str) -> tuple[Any, Sides]:
         a, b = _words(chosen), _words(rejected)
         about = question if _ANSWER.match(chosen) or _ANSWER.match(rejected) else ""
         return (image, about, a - b, b - a), (a, b)

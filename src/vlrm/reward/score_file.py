@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vlrm.errors import UserError
-from vlrm.images import TOGETHER, RefusedImage, open_image, pixels
+from vlrm.images import TOGETHER, open_image, pixels, spare_refused
 from vlrm.schema import F, I, S
 from vlrm.user_files import image_folder, inside, stream_scored
 
@@ -26,8 +26,8 @@ SCORED = pa.schema(
     [("row", I), *((name, S) for name in ("id", "image", "question", "response")), ("reward", F), ("problem", S)]
 )
 """``row`` counts from 1 as in the file; ``reward`` is null where ``problem`` says why there is none."""
-Triple = tuple["Image.Image | None", str, str]
-"""Image, question, response."""
+Asked = tuple[int, "Row", "Image.Image | None"]
+"""A row that can be scored: its place in the part, and its image."""
 PART = 256
 """Rows that are scored together, at most; fewer where their images have more than :data:`TOGETHER` pixels."""
 
@@ -105,7 +105,7 @@ def _pixels(row: Row, folder: Path | None) -> int:
 def _scored(scorer: Scorer, part: Sequence[Row], folder: Path | None, critiques: int | None) -> pa.Table:
     opened: dict[Path, Image.Image | UserError] = {}
     written: list[dict[str, Any]] = []
-    asked: dict[bool, list[tuple[int, Row, Image.Image | None]]] = {True: [], False: []}
+    asked: dict[bool, list[Asked]] = {True: [], False: []}
     for row in part:
         problem = None
         try:
@@ -119,26 +119,15 @@ def _scored(scorer: Scorer, part: Sequence[Row], folder: Path | None, critiques:
         )  # fmt: skip
     for with_critique, several in asked.items():
         if several:
-            given = [row.critique for _, row, _ in several] if with_critique else None
-            triples = [(image, row.question, row.response) for _, row, image in several]
-            rewards = _rewards(scorer, triples, critiques, given)
-            for (place, _, _), reward in zip(several, rewards, strict=True):
+
+            def ask(asked: Sequence[Asked], with_critique: bool = with_critique) -> list[float | str]:
+                given = [row.critique for _, row, _ in asked] if with_critique else None
+                triples = [(image, row.question, row.response) for _, row, image in asked]
+                return [float(reward) for reward in scorer.rewards(triples, critiques=critiques, given=given)]
+
+            for (place, _, _), reward in zip(several, spare_refused(several, ask, str), strict=True):
                 written[place]["problem" if isinstance(reward, str) else "reward"] = reward
     return pa.Table.from_pylist(written, SCORED)
-
-
-def _rewards(
-    scorer: Scorer, rows: Sequence[Triple], critiques: int | None, given: Sequence[str | None] | None
-) -> list[float | str]:
-    """Rewards; a text says why a row has none. Halves where the model refuses an image: only its rows go without."""
-    try:
-        return [float(reward) for reward in scorer.rewards(rows, critiques=critiques, given=given)]
-    except RefusedImage as error:
-        if len(rows) == 1:
-            return [str(error)]
-        half = len(rows) // 2
-        parts = ((rows[:half], given and given[:half]), (rows[half:], given and given[half:]))
-        return [reward for part, texts in parts for reward in _rewards(scorer, part, critiques, texts)]
 
 
 def _checked(row: Row, folder: Path | None, opened: dict[Path, Image.Image | UserError]) -> Image.Image | None:

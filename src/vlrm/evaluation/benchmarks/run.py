@@ -18,7 +18,7 @@ from PIL import Image
 
 from vlrm.errors import UserError
 from vlrm.evaluation.judges.protocol import JUDGED, Judgement
-from vlrm.images import TOGETHER, RefusedImage, blank, decode_image, pixels
+from vlrm.images import TOGETHER, blank, decode_image, pixels, spare_refused
 from vlrm.lineage.files import replacing
 from vlrm.lineage.hashing import hash_json
 from vlrm.progress import say
@@ -138,7 +138,11 @@ class Views:
                 found[i] = [_problem(image)]
             else:
                 able[i] = image
-        answers = self._ask([part[i].item for i in able], list(able.values()))
+        answers = spare_refused(
+            [(part[i].item, image) for i, image in able.items()],
+            lambda rows: self.judge.judge([item for item, _ in rows], [image for _, image in rows]),
+            lambda why: [_problem(why)],
+        )
         found |= dict(zip(able, answers, strict=True))
         return [_row(part[i].item, view, judgement) for i in range(len(part)) for judgement in found[i]]
 
@@ -165,18 +169,6 @@ class Views:
             if isinstance(image, Image.Image):
                 return image
         return None
-
-    def _ask(self, items: Sequence[Item], images: Sequence[Image.Image | None]) -> list[list[Judgement]]:
-        """The judge's answers; halves where an image is refused, so that only its items go without."""
-        if not items:
-            return []
-        try:
-            return self.judge.judge(items, images)
-        except RefusedImage as error:
-            if len(items) == 1:
-                return [[_problem(str(error))]]
-            half = len(items) // 2
-            return [*self._ask(items[:half], images[:half]), *self._ask(items[half:], images[half:])]
 
 
 def _parts(items: Iterable[Item], folder: Path | None, looks: bool, most: int) -> Iterator[list[Shown]]:

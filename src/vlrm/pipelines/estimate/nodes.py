@@ -89,8 +89,8 @@ def _sizes(
         on_policy=critiques.on_policy * critiques.on_policy_share,
         exam_critiques=critiques.exam_samples, budget=rule.budget, critic_epochs=critic.epochs,
         critic_rows=critic.rows_per_step, reward_epochs=reward.epochs, reward_pairs=reward.pairs_per_step,
-        best_prompts=best.prompts, best_candidates=best.candidates, truth=asked is None, best=asked is None,
-        criticised=CRITICISED, flipped=FLIPPED,
+        best_prompts=best.prompts, best_candidates=best.candidates, truth=asked is None, criticised=CRITICISED,
+        flipped=FLIPPED,
     )  # fmt: skip
 
 
