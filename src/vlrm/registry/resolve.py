@@ -50,7 +50,8 @@ def find_model(model: str, data: Path, experiment: str = "default") -> Found:
         folder = _from_hub(model)
     if not (folder / "reward.json").exists():
         raise UserError(
-            f"{folder} holds no reward model (no reward.json): give model=champion, or a folder that training wrote"
+            f"{folder} holds no reward model (no reward.json): give model=champion, model=round_2, or a folder that "
+            "training wrote"
         )
     return Found(folder, model)
 
