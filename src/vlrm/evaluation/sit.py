@@ -3,6 +3,8 @@ swapped."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -79,20 +81,29 @@ def images_under(view: str, items: Sequence[dict[str, Any]], seed: int) -> list[
     )
     family = dict(zip(own, image_clusters(linked).tolist(), strict=True))
     quads = linked.drop_nulls("quad_id").group_by("quad_id").agg(pl.col("image_sha256"))["image_sha256"].to_list()
-    partners = {image: {image}.union(*(quad for quad in quads if image in quad)) for image in family}
     names = sorted(set(own))
+    place = {name: i for i, name in enumerate(names)}
+    members: dict[int, list[int]] = defaultdict(list)
+    for name, i in place.items():
+        members[family[name]].append(i)
+    partners = [{i} for i in range(len(names))]
+    for quad in quads:
+        for name in quad:
+            partners[place[name]].update(place[each] for each in quad)
     rng = np.random.default_rng(seed)
-    other = {}
-    for image in names:
+    others = {}
+    for name, i in place.items():
         # Quads found on a few images link them all: then at least not the image itself, and no partner in a quad.
-        strangers = (
-            [name for name in names if family[name] != family[image]]
-            or [name for name in names if name not in partners[image]]
-            or [name for name in names if name != image]
-            or names
-        )
-        other[image] = strangers[rng.integers(len(strangers))]
-    return [other[image] for image in own]
+        left_out: list[list[int]] = [members[family[name]], sorted(partners[i]), [i], []]
+        others[name] = names[_draw_but(rng, len(names), next(each for each in left_out if len(each) < len(names)))]
+    return [others[image] for image in own]
+
+
+def _draw_but(rng: np.random.Generator, n: int, left_out: Sequence[int]) -> int:
+    """One of 0 .. n - 1 that is not among ``left_out`` (in order), found without listing the others."""
+    drawn = int(rng.integers(n - len(left_out)))
+    # The i-th that is left out has left_out[i] - i others before it.
+    return drawn + bisect_right(range(len(left_out)), drawn, key=lambda i: left_out[i] - i)
 
 
 def score_table(rows: Sequence[dict[str, Any]]) -> pa.Table:
