@@ -70,6 +70,14 @@ def test_truncated_is_refused_even_where_another_library_made_pillow_tolerant(tm
     assert ImageFile.LOAD_TRUNCATED_IMAGES is True
 
 
+def test_a_strip_that_vision_models_refuse_is_not_brought_in(tmp_path):
+    Image.new("RGB", (2010, 10)).save(tmp_path / "strip.png")
+    with pytest.raises(UserError, match=r"strip\.png has 2010 x 10 pixels"):
+        images.store(tmp_path / "strip.png", tmp_path / "store")
+    Image.new("RGB", (2000, 10)).save(tmp_path / "long.png")
+    assert images.store(tmp_path / "long.png", tmp_path / "store")
+
+
 def test_store_is_content_addressed_and_idempotent(tmp_path):
     root = tmp_path / "store"
     picture().save(tmp_path / "a.jpg")

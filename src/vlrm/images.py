@@ -26,6 +26,8 @@ MAX_PIXELS = 64_000_000
 TOGETHER = 96_000_000
 """Pixels of the distinct images that are decoded at a time where rows come with images: about 300 MB."""
 MAX_BYTES = 512 * 2**20
+STRIP = 200
+"""Times that one side may be the other's in an image that is brought in: vision processors (Qwen-VL's) refuse more."""
 FORMATS = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif"}
 """Formats that are decoded. Others (EPS, PDF ...) start programs or decoders with a worse safety record."""
 SEVERAL = "MPO"
@@ -179,13 +181,22 @@ def store(source: str | Path | Image.Image, root: str | Path) -> str:
 
     A file is checked by :func:`open_image` and stored as it is; an ``Image`` is stored as PNG. Storing the
     same content twice writes nothing. The file is complete or absent, also after a kill.
+
+    Raises:
+        UserError: the file is none that :func:`open_image` reads, or a strip that no vision model would.
+        StoreError: the store cannot be written.
     """
     if isinstance(source, Image.Image):
         buffer = io.BytesIO()
         source.convert("RGB").save(buffer, "PNG", compress_level=1)
         content, suffix = buffer.getvalue(), ".png"
     else:
-        open_image(source)
+        width, height = open_image(source).size
+        if max(width, height) > STRIP * min(width, height):
+            raise UserError(
+                f"Image {source} has {width} x {height} pixels, one side more than {STRIP} times the other, which "
+                "vision models refuse: crop it, or leave it out."
+            )
         content = Path(source).read_bytes()
         with Image.open(io.BytesIO(content)) as opened:
             suffix = FORMATS["JPEG" if opened.format == SEVERAL else opened.format or "PNG"]
