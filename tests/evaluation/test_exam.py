@@ -7,6 +7,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from vlrm.claims.english import PHOTOS
 from vlrm.claims.extract import extract_claims
 from vlrm.claims.truth import holds
 from vlrm.evaluation.baselines import length_margin, text_only_margin
@@ -219,6 +220,16 @@ def test_a_paraphrase_keeps_the_pair_minimal():
         fresh = paraphrase(question, chosen, rejected, np.random.default_rng(seed))
         assert fresh is not None
         assert fresh[1].replace("red", "blue") == fresh[2]
+
+
+def test_on_photos_a_paraphrase_keeps_their_objects_and_their_names():
+    question = "Is there a dog?"
+    chosen, rejected = "There is a dog. There is a sports ball.", "There is a cat. There is a sports ball."
+    found = [paraphrase(question, chosen, rejected, np.random.default_rng(seed), (), PHOTOS) for seed in range(20)]
+    reworded = [fresh for fresh in found if fresh is not None]
+    assert reworded
+    for fresh in reworded:
+        assert "dog" in fresh[1] and "cat" in fresh[2] and all("sports ball" in text for text in fresh[1:])
 
 
 def test_what_cannot_be_reworded_is_left_out():

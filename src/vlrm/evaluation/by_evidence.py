@@ -65,7 +65,7 @@ def exam_by_evidence(
         _item(row, source, quad, paths, vocabulary) | {"item_id": f"{split}-{number:05d}", "split": split}
         for number, (row, source, quad) in enumerate(_chosen(sure, sizes, rng))
     ]
-    return pa.Table.from_pylist(items + paraphrase_groups(items, rng, sizes.groups), EXAM)
+    return pa.Table.from_pylist(items + paraphrase_groups(items, rng, sizes.groups, vocabulary), EXAM)
 
 
 def _render(scene: Any) -> tuple[str, str]:

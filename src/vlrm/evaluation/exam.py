@@ -14,6 +14,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 from vlrm.claims.counterfactual import KINDS, Balance, Edit, propose
+from vlrm.claims.vocabulary import EMBEDDED, Vocabulary
 from vlrm.evaluation.balance import balanced_choice
 from vlrm.evaluation.judged import Judged, differing_kinds, judge, length_ratio, pair_kind, pair_part
 from vlrm.evaluation.outcomes import frame_of
@@ -244,7 +245,9 @@ def _true_responses(asked: list[_Asked], rng: np.random.Generator) -> Iterator[t
         yield one, said
 
 
-def paraphrase_groups(items: list[dict[str, Any]], rng: np.random.Generator, wanted: int) -> list[dict[str, Any]]:
+def paraphrase_groups(
+    items: list[dict[str, Any]], rng: np.random.Generator, wanted: int, vocabulary: Vocabulary = EMBEDDED
+) -> list[dict[str, Any]]:
     """Two more wordings of ``wanted`` items, drawn alike from organic, edited and quads; marks the first
     wording.
 
@@ -262,7 +265,7 @@ def paraphrase_groups(items: list[dict[str, Any]], rng: np.random.Generator, wan
                 item = waiting.pop()
                 known: list[tuple[str, str, str]] = []
                 for _ in range(WORDINGS - 1):
-                    fresh = paraphrase(item["question"], item["chosen"], item["rejected"], rng, known)
+                    fresh = paraphrase(item["question"], item["chosen"], item["rejected"], rng, known, vocabulary)
                     if fresh is not None:
                         known.append(fresh)
                 if len(known) == WORDINGS - 1:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vlrm.claims.extract import extract_claims
+from vlrm.claims.vocabulary import EMBEDDED, Vocabulary
 from vlrm.scenes import questions, wording
 
 if TYPE_CHECKING:
@@ -60,28 +61,29 @@ def paraphrase(
     rejected: str,
     rng: np.random.Generator,
     known: Sequence[tuple[str, str, str]] = (),
+    vocabulary: Vocabulary = EMBEDDED,
 ) -> tuple[str, str, str] | None:
     """Another wording of all three texts; None when nothing but the wordings ``known`` is found.
 
     Sentences at the same place are reworded alike on both sides and synonyms are swapped in all three texts,
-    so the pair stays as minimal as it was. Kept only when extraction finds the same claims as before on both
-    sides.
+    so the pair stays as minimal as it was (synonyms of the embedded world alone: a ball may be called a sphere
+    there, a tennis ball may not). Kept only when extraction finds the same claims as before on both sides.
     """
-    before = [_keys(text, question) for text in (chosen, rejected)]
+    before = [_keys(text, question, vocabulary) for text in (chosen, rejected)]
     for _ in range(12):
         seed = int(rng.integers(2**31))
-        swaps = _noun_swaps(np.random.default_rng(seed))
+        swaps = _noun_swaps(np.random.default_rng(seed)) if vocabulary is EMBEDDED else {}
         asked = _swap_nouns(_reworded(question, QUESTION_FAMILIES, np.random.default_rng(seed)), swaps)
         said = [_swap_nouns(_reword_response(text, seed), swaps) for text in (chosen, rejected)]
         fresh = (asked, said[0], said[1])
         changed = all(fresh != other and fresh[1] != other[1] for other in (*known, (question, chosen, rejected)))
-        if changed and fresh[1] != fresh[2] and [_keys(text, asked) for text in said] == before:
+        if changed and fresh[1] != fresh[2] and [_keys(text, asked, vocabulary) for text in said] == before:
             return fresh
     return None
 
 
-def _keys(text: str, question: str) -> list[tuple[object, ...]]:
-    return sorted((claim.key() for claim in extract_claims(text, question)), key=repr)
+def _keys(text: str, question: str, vocabulary: Vocabulary) -> list[tuple[object, ...]]:
+    return sorted((claim.key() for claim in extract_claims(text, question, vocabulary)), key=repr)
 
 
 def _reword_response(text: str, seed: int) -> str:
