@@ -19,6 +19,7 @@ from vlrm.devices import Precision
 from vlrm.errors import UserError
 from vlrm.families import Layout, best_layout
 from vlrm.images import BLANK
+from vlrm.policy.protocol import Sampling
 from vlrm.reward.adapters import adapters_off, language_modules, load_adapter, softcap
 from vlrm.reward.attention import SEGMENTS
 from vlrm.reward.head import Head
@@ -51,6 +52,8 @@ class ModelConfig(BaseModel):
     """How many sampled critiques the default score averages over; 0 is the plain reward. Chosen on the gate split."""
     template: str = "auto"
     """How its critic is asked: the setting ``critiques.template`` of the run (:mod:`vlrm.critiques.templates`)."""
+    sampling: Sampling | None = Field(default=None, exclude_if=lambda sampling: sampling is None)
+    """How its critiques are drawn: the setting ``critiques.sampling`` that training and exam had."""
     temperature: float = 1.0
     adapter: bool = False
     text_only: bool = False

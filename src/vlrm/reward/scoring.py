@@ -96,6 +96,10 @@ def critique_requests(
             yield Request(Conversation(image, messages), row_seed("critique", seed, identity, sample))
 
 
+UNNAMED = Sampling(max_new_tokens=96)
+"""How critiques are drawn for a reward model that was released before its folder said how."""
+
+
 class Scorer:
     """A reward model folder ready for use: ``rewards`` gives what training and evaluation give."""
 
@@ -128,7 +132,7 @@ class Scorer:
         if model.config.critiques > 0:
             critic = opened()
             load_critic(critic, folder / CRITIC_FOLDER)
-        return Scorer(model, critic, Sampling(max_new_tokens=96))
+        return Scorer(model, critic, config.sampling or UNNAMED)
 
     def verdict(self, critique: str) -> str | None:
         """``right`` or ``wrong`` as a critique calls the response; None where it does not parse."""

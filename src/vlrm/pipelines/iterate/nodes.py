@@ -51,6 +51,7 @@ class Release:
             "critiques": critiques.exam_samples if chosen["readout"] == "critiques" else 0,
             "temperature": chosen["temperature"],
             "template": critiques.template,
+            "sampling": critiques.sampling,
         }
 
     def save(self, path: Path) -> None:
