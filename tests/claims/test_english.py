@@ -77,6 +77,51 @@ def test_no_is_a_claim_of_absence_only_where_something_was_asked() -> None:
     assert said("No dogs are here.") == {("existence", "-", "dog")}
 
 
+DOG, NO_DOG = ("existence", "+", "dog"), ("existence", "-", "dog")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A dog is not visible.", "A dog cannot be seen.", "The dog is not in the image.", "A dog isn't present here.", "A dog is not there.",
+        "Dogs are absent from the image.", "The dog is nowhere to be seen.", "The picture lacks a dog.", "The image is devoid of dogs.",
+    ],
+)  # fmt: skip
+def test_what_is_not_visible_is_denied(text: str) -> None:
+    assert said(text) == {NO_DOG}
+    assert said(f"No, {text[0].lower()}{text[1:]}", "Is there a dog?") == {NO_DOG}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["The dog is not clearly visible.", "The dog is not seen wearing a hat.", "A dog runs. It is not in the image."],
+)
+def test_what_is_badly_visible_or_said_to_be_there_is_not_denied(text: str) -> None:
+    assert DOG in said(text) and NO_DOG not in said(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "claim"),
+    [
+        ("There isn't.", NO_DOG), ("There is not one in the picture.", NO_DOG), ("I don't see any.", NO_DOG), ("There are none.", NO_DOG),
+        ("Not that I can see.", NO_DOG), ("There is.", DOG), ("There isn't one, only a cat.", NO_DOG),
+    ],
+)  # fmt: skip
+def test_a_sentence_may_only_say_yes_or_no(text: str, claim: tuple[str, ...]) -> None:
+    assert said(text, "Is there a dog?") - {("existence", "+", "cat")} == {claim}
+
+
+def test_numbers_of_a_list_count_nothing() -> None:
+    found = said("1. A dog sits on a couch.\n2. Two cats\n3) A red car")
+    assert {claim for claim in found if claim[0] == "count"} == {("count", "+", "cat", "2")}
+    assert said("2.", "How many dogs are there?") == {("count", "+", "dog", "2")}
+
+
+@pytest.mark.parametrize("number", ["two or three", "2-3", "2 to 3", "2 – 3"])
+def test_a_range_counts_nothing(number: str) -> None:
+    assert said(f"There are some cars and {number} dogs.") == {("existence", "+", "car"), DOG}
+
+
 def test_spans_cut_out_the_value() -> None:
     text = 'Two cats sit on a red couch. The sign says "EXIT".'
     cut = {claim.kind: text[slice(*claim.span_value)] for claim in read(text) if claim.kind != "existence"}

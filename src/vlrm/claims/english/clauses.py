@@ -157,6 +157,30 @@ class Clauses(State):
             ahead += 1
         return False
 
+    def _presence(self, word: Word, place: int) -> None:
+        """ "is not visible", "cannot be seen", "is absent": the subject of this sentence is not there.
+
+        "Not clearly visible" denies nothing, nor does "not seen wearing a hat".
+        """
+        said, ahead = word.raw.lower(), self.words[place + 1 : place + 2]
+        before = place - 1
+        while before >= 0 and self.words[before].raw.lower() in ("be", "been"):
+            before -= 1
+        denies = said in self.lexicon.words["presence"] and self._tag(before) == "NEG" and self.negation == "not"
+        if not (self.verb and (denies or said in self.lexicon.words["absence"])):
+            return
+        if any(other.tag == "V" or other.reading.value == "with" for other in ahead):
+            return
+        stops = [other.end for other in self.words[:place] if other.tag == "STOP"]
+        for subject in self.subjects:
+            known = [draft for draft in self.drafts if draft.subject is subject]
+            named = next((draft for draft in known if draft.kind == "existence" and draft.polarity), None)
+            if named is None or min(draft.start for draft in known) < max(stops, default=0):
+                continue  # another sentence says that it is there
+            self.drafts = [draft for draft in self.drafts if draft not in known]
+            subject.denied = True
+            self.add("existence", subject, named.start, named.end, named.span_value, polarity=False)
+
     def _predicate(self, word: Word, place: int) -> None:
         """An attribute outside a noun phrase: predicate ("is red"), apposition, "with stripes", short answer."""
         if self.link is not None and not self.link.used and self.link.relation == "with":

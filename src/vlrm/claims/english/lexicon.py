@@ -114,9 +114,10 @@ class Lexicon:
         tags = {
             "a": "DET", "any": "DET", "the": "DET", "poss": "DET", "scene": "SCENE", "abstract": "ABSTRACT",
             "adverbs": "ADV", "adjectives": "ADJ", "pron": "PRON", "be": "BE", "no": "NEG", "not": "NEG", "none": "NEG",
+            "absence": "ADV",
         }  # fmt: skip
         for name, words in self.words.items():
-            if name in ("worn", "body", "substances", "ing_nouns"):
+            if name in ("worn", "body", "substances", "ing_nouns", "presence"):
                 continue
             tag = tags.get(name, name.upper())
             for word in sorted(words):

@@ -58,6 +58,8 @@ def read_phrase(words: Sequence[Word], place: int) -> tuple[Phrase, int] | None:
             determiner = word.reading.value
         elif tag == "APPROX":
             inexact = True
+        elif numbers and _ranges(words, place):
+            numbers, inexact = [], True
         elif tag == "NUM":
             if numbers and words[place - 1].tag not in ("DET", "OF"):
                 break
@@ -87,6 +89,17 @@ def read_phrase(words: Sequence[Word], place: int) -> tuple[Phrase, int] | None:
     if numbers or other:
         return _bare(words, first, place, determiner, numbers, attributes)
     return None
+
+
+def _ranges(words: Sequence[Word], place: int) -> bool:
+    """Whether the number before is the lower one of a range: "two or three", "2 to 3", "2-3"."""
+    word, before = words[place], words[place - 1]
+    if before.tag != "NUM":
+        return False
+    if word.tag == "NUM":
+        return word.start - before.end == 1
+    ahead = words[place + 1] if place + 1 < len(words) else None
+    return word.raw.lower() in ("or", "to", "–", "—") and ahead is not None and ahead.tag == "NUM"
 
 
 def _joins_attributes(words: Sequence[Word], place: int) -> bool:

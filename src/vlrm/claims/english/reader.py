@@ -39,6 +39,7 @@ class Reader(Printed):
 
     def _word(self, word: Word, place: int) -> None:  # noqa: PLR0912, PLR0915 - one branch for each class
         tag = word.tag
+        self._presence(word, place)
         if tag == "STOP":
             self._end_sentence()
             self.new_sentence()
@@ -62,6 +63,8 @@ class Reader(Printed):
             self.negation = ""  # "no trees, only buildings"
             if self.link is not None:
                 self.link = replace(self.link, denied=False, by_no=False)
+        elif tag == "WITHOUT" and not self.heads and self._tag(place - 1) in ("SCENE", "BE"):
+            self.negation = "no"  # "the image lacks a dog"
         elif tag == "WITHOUT":
             self._relate_from(word, "with", place, denied=True)
         elif tag == "HEDGE":

@@ -45,6 +45,10 @@ def _candidates(text: str, lexicon: Lexicon) -> list[Candidates]:
             found += _nobody(start, tokens[last][3], lower[last + 1 : last + 2])
             place = last + 1
             continue
+        if _numbers_an_item(text, start, end, raw):
+            found.append(((Reading("STOP", raw),), start, end + 1, raw))
+            place += 2
+            continue
         if kind != "word":
             found += _mark(kind, raw, start, end)
             place += 1
@@ -63,6 +67,19 @@ def _candidates(text: str, lexicon: Lexicon) -> list[Candidates]:
             found.append((_unknown(raw, lexicon), start, end, raw))
         place += max(size, 1)
     return found
+
+
+def _numbers_an_item(text: str, start: int, end: int, raw: str) -> bool:
+    """Whether a number at the beginning of a line, "2." or "2)", only counts the items of a list."""
+    line = text[text.rfind("\n", 0, start) + 1 : start].strip(" \t*#-")
+    first = "\n" not in text[:start]
+    return (
+        not line
+        and raw.isdigit()
+        and text[end : end + 1] in (".", ")")
+        and text[end + 1 : end + 2] == " "
+        and (not first or raw == "1")
+    )
 
 
 def _nobody(start: int, end: int, following: Sequence[str]) -> list[Candidates]:
