@@ -111,6 +111,11 @@ def test_it_is_kept_with_the_reliability_and_absent_where_it_was_not_fitted(reli
     assert Reliability.from_json(plain.to_json()).presence is None
 
 
+def test_of_the_embedded_worlds_shapes_a_detector_of_photos_says_nothing(reliability: Reliability) -> None:
+    assert reliability.verify(exists("heart"), []).verdict == "unverifiable"
+    assert reliability.verify(exists("dog"), []).verdict == "contradicted"
+
+
 def test_the_same_measurement_can_be_asked_for_more(reliability: Reliability) -> None:
     surer = reliability.asked(certain=0.995, existence=0.3)
     assert (surer.presence, surer.certain, surer.priors["existence"]) == (reliability.presence, 0.995, 0.3)

@@ -1,17 +1,19 @@
-"""The vocabulary that answers are read with: the embedded world's, or the nouns that the detectors report."""
+"""The vocabulary that answers are read with: the embedded world's, or free English about what detectors report."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from vlrm.claims.english import PHOTOS
-from vlrm.claims.vocabulary import EMBEDDED, Vocabulary
+from vlrm.claims.vocabulary import EMBEDDED
 from vlrm.experts.measured import labels_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from vlrm.claims.vocabulary import Vocabulary
     from vlrm.experts.base import Expert
 
 
@@ -30,9 +32,9 @@ def words_known(reliability: Mapping[str, Any]) -> Vocabulary:
 
 
 def words_of(experts: Sequence[Expert]) -> Vocabulary:
-    """Detectors of all of COCO's objects have answers read as free English, where other nouns are unverifiable.
+    """Detectors of the embedded world's shapes alone have answers read as being about it, others as free English.
 
-    With detectors of other nouns only these are read: of others no claim could be verified.
+    There every noun is read; edits exchange those that the detectors report, and claims of others are unverifiable.
     """
     return _words(tuple(sorted({label for expert in experts for label in labels_of(expert)})))
 
@@ -43,5 +45,4 @@ def _words(labels: tuple[str, ...]) -> Vocabulary:
         return EMBEDDED
     if set(labels) == set(PHOTOS.nouns):
         return PHOTOS
-    attributes = {name: values for name, values in EMBEDDED.attributes.items() if name != "pattern"}
-    return Vocabulary(nouns={label: (label,) for label in labels}, attributes=attributes)
+    return replace(PHOTOS, nouns={label: PHOTOS.nouns.get(label, (label,)) for label in labels})

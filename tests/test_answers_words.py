@@ -1,0 +1,22 @@
+"""Which words answers are read with, by what the detectors can report."""
+
+from __future__ import annotations
+
+from vlrm.answers.words import LABELS, words_known
+from vlrm.claims.english import PHOTOS
+from vlrm.claims.extract import extract_claims
+from vlrm.claims.vocabulary import EMBEDDED
+
+
+def test_detectors_of_the_embedded_world_or_none_have_its_words():
+    assert words_known({}) is EMBEDDED
+    assert words_known({LABELS: sorted(EMBEDDED.nouns)[:3]}) is EMBEDDED
+
+
+def test_any_other_detector_has_answers_read_as_english_and_edits_made_of_its_labels():
+    assert words_known({LABELS: sorted(PHOTOS.nouns)}) is PHOTOS
+    words = words_known({LABELS: ["curtain", "lamp", "person"]})
+    assert words.english and set(words.nouns) == {"curtain", "lamp", "person"}
+    assert "man" in words.nouns["person"] and words.nouns["lamp"] == ("lamp",)
+    found = extract_claims("Two men stand by the lamps. There is no puppy.", "", words)
+    assert {claim.subject.noun for claim in found} >= {"person", "dog"}
