@@ -6,7 +6,7 @@ from pydantic import BaseModel
 from vlrm.errors import UserError
 from vlrm.experts.annotate import run_experts
 from vlrm.experts.base import Expert, fingerprint
-from vlrm.experts.config import ExpertConfig, build_experts
+from vlrm.experts.config import ExpertConfig, build_experts, made_of
 from vlrm.schema import Evidence
 
 
@@ -63,3 +63,12 @@ def test_mistakes_are_one_sentence(configured, says):
     with pytest.raises(UserError, match=says) as refused:
         build_experts(configured)
     assert "\n" not in str(refused.value)
+
+
+def test_what_an_expert_is_made_of_includes_the_detectors_that_fusion_joins(tmp_path):
+    weights = tmp_path / "mine.safetensors"
+    weights.touch()
+    inner = [{"name": "coco_ssd"}, {"name": "mine.detectors:Finder", "settings": {"weights": str(weights)}}]
+    modules, paths = made_of([{"name": "fusion", "settings": {"detectors": inner}}])
+    assert modules == ["vlrm.experts.fusion", "vlrm.experts.coco_ssd", "mine.detectors"]
+    assert paths == [weights]

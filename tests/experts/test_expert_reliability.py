@@ -30,9 +30,9 @@ def test_counted_by_hand():
     objects = report["objects"]
     assert (objects["precision"], objects["recall"], objects["support"]) == (0.3333, 0.3333, 3)
     assert objects["count_exact"] == 1.0
-    assert objects["labels"]["ball"] == {"precision": 1.0, "recall": 1.0, "support": 1}
-    assert objects["labels"]["heart"] == {"precision": 0.0, "recall": None, "support": 0}
-    assert objects["labels"]["moon"] == {"precision": None, "recall": 0.0, "support": 1}
+    assert objects["labels"]["ball"] == {"precision": 1.0, "recall": 1.0, "support": 1, "count_exact": 1.0}
+    assert objects["labels"]["heart"] == {"precision": 0.0, "recall": None, "support": 0, "count_exact": 0.0}
+    assert objects["labels"]["moon"] == {"precision": None, "recall": 0.0, "support": 1, "count_exact": 0.0}
     colour, text = report["attributes"]["colour"], report["attributes"]["text"]
     assert (colour["accuracy"], colour["coverage"], colour["support"]) == (1.0, 1.0, 2)
     assert (text["accuracy"], text["coverage"], text["confusions"]) == (0.0, 1.0, {"TEA -> TEN": 1})

@@ -36,26 +36,36 @@ def reliability_report(
 
     Returns:
         ``objects``: precision, recall, support (of shapes in the right place), ``count_exact`` (share of
-        images with the right number of objects) and the same figures per label under ``labels``.
+        images with the right number of objects) and the same figures per label under ``labels`` (``count_exact`` there
+        of the images on which evidence or truth has the label).
         ``attributes``: per attribute, over objects found in the right place: ``accuracy`` (share of true
         values reported exactly), ``coverage`` (share for which any value was reported), precision, recall,
         the same per value under ``labels``, and the ``confusions``. Figures for which there is no case are
         None.
     """
     hits, reported, present = Counter[str](), Counter[str](), Counter[str]()
+    counted, agreed = Counter[str](), Counter[str]()
     attributes: dict[str, _Attribute] = defaultdict(_Attribute)
     images = exact = 0
     for rows, real in zip(evidence, truth, strict=True):
         found = seen_objects(rows)
         images += 1
         exact += len(found) == len(real)
-        reported.update(f.noun for f in found)
-        present.update(t.noun for t in real)
+        ours, theirs = Counter(f.noun for f in found), Counter(t.noun for t in real)
+        reported.update(ours)
+        present.update(theirs)
+        counted.update({*ours, *theirs})
+        agreed.update(noun for noun in theirs if ours[noun] == theirs[noun])
         for i, j in match(found, real, iou):
             hits[real[j].noun] += found[i].noun == real[j].noun
             for name in {**found[i].attributes, **real[j].attributes}:
                 attributes[name].add(found[i].attributes.get(name), real[j].attributes.get(name))
-    labels = {name: _rates(hits[name], reported[name], present[name]) for name in sorted({*present, *reported})}
+    labels = {
+        name: {
+            **_rates(hits[name], reported[name], present[name]), "count_exact": _share(agreed[name], counted[name]),
+        }
+        for name in sorted(counted)
+    }  # fmt: skip
     return {
         "objects": {
             **_rates(hits.total(), reported.total(), present.total()),

@@ -75,8 +75,18 @@ def made_of(configured: Sequence[ExpertConfig | dict[str, Any]]) -> tuple[list[s
     configs = [expert_config(entry) for entry in configured]
     known = known_experts()
     modules = [known.get(config.name, config.name).partition(":")[0] for config in configs]
-    settings = [value for config in configs for value in config.settings.values() if isinstance(value, str)]
-    return modules, [path for value in settings if (path := Path(value).expanduser()).exists()]
+    settings = [value for config in configs for value in config.settings.values()]
+    paths = [path for value in settings if isinstance(value, str) and (path := Path(value).expanduser()).exists()]
+    # An expert that is made of others (fusion) lists their entries among its settings.
+    inner = [entry for value in settings if isinstance(value, list) for entry in value if _is_entry(entry)]
+    if inner:
+        deeper = made_of(inner)
+        return [*modules, *deeper[0]], [*paths, *deeper[1]]
+    return modules, paths
+
+
+def _is_entry(value: Any) -> bool:
+    return isinstance(value, ExpertConfig) or (isinstance(value, dict) and "name" in value)
 
 
 def build_expert(config: ExpertConfig) -> Expert:

@@ -10,7 +10,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from vlrm.images import open_image, relative_path
-from vlrm.schema import Evidence, SeenObject, seen_objects
+from vlrm.schema import Evidence, SeenObject, clear, seen_objects
 from vlrm.viewing.claims import coloured
 from vlrm.viewing.pictures import legend, with_boxes
 
@@ -50,10 +50,10 @@ class PairCards:
         return self
 
     def objects(self, sha: str) -> list[SeenObject]:
-        """What the experts see in an image."""
+        """What the experts clearly see in an image, numbered as critiques cite it."""
         rows = {row["evidence_id"]: row for row in self.evidence[sha]}.values()
         names = [name for name in Evidence.__dataclass_fields__ if name != "box"]
-        return seen_objects([Evidence(**{n: row[n] for n in names}, box=tuple(row["box"])) for row in rows])
+        return clear(seen_objects([Evidence(**{n: row[n] for n in names}, box=tuple(row["box"])) for row in rows]))
 
     def card(self, pair: Mapping[str, Any], title: str = "") -> str:
         """HTML of one row of PAIRS."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from vlrm import chat
 from vlrm.critiques import parser
 from vlrm.critiques.templates.template import Template
+from vlrm.schema import clear
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,4 +81,4 @@ def _fence(name: str, lines: Sequence[str]) -> str:
     return "\n".join([f"```{name}", *lines, "```"])
 
 
-INSTRUCT_1 = Template("instruct-1", ask, parser.LENIENT)
+INSTRUCT_1 = Template("instruct-1", ask, parser.LENIENT, clear)
