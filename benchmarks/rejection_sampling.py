@@ -40,6 +40,7 @@ from vlrm.evaluation.selection_quality import by_source, curves, judged_by_truth
 from vlrm.evaluation.summary import with_interval
 from vlrm.prompts import scenes_by_image
 from vlrm.rejection_sampling.amplification import grown, merged, overall
+from vlrm.rejection_sampling.shortcuts import in_quads
 
 RESULT = ROOT / "benchmarks" / "results" / "rejection_sampling.json"
 VERSIONED = ("vlrm", "torch", "transformers", "peft", "kedro", "numpy", "scikit-learn")
@@ -177,7 +178,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "kept_share_by_round": over(judged, lambda t: t.select(kept_row).to_series().to_numpy()),
         "by_source": by_source(pl.concat([table for rounds in judged for table in rounds])),
         "candidates_share": over(whole, lambda t: (t["source"] == "candidates").cast(pl.Float64).to_numpy())[0],
-        "quad_share": over(whole, lambda t: t["quad_id"].is_not_null().cast(pl.Float64).to_numpy())[0],
+        "quad_share": over(whole, lambda t: in_quads(t).cast(pl.Float64).to_numpy())[0],
         # The higher of the two counts, as the text-only classifier is defined (docs/rejection_sampling.md).
         "text_only_accuracy": max((one for one in words if one), key=lambda one: abs(one.value - 0.5), default=None),
         **shares,

@@ -41,6 +41,14 @@ def test_turned_round_they_tell_nothing():
     assert found.quad_share == 1.0 and found.warnings == []
 
 
+def test_an_edit_without_its_other_image_is_in_no_quad():
+    rows = [pair(i) | {"quad_id": name} for i, name in enumerate(["a", "a", "b", None])]
+    found = find_shortcuts(table(rows), draws=50)
+    assert found.quad_share == 0.5 and not any("in quads" in warning for warning in found.warnings)
+    fewer = find_shortcuts(table([*rows, pair(9)]), draws=50)
+    assert any("40% of the kept pairs are in quads" in warning for warning in fewer.warnings)
+
+
 def test_length_that_tells_is_warned_of():
     rows = [pair(i, chosen="short", rejected=f"a much longer answer {i}") for i in range(60)]
     assert any("length alone" in warning for warning in find_shortcuts(table(rows), draws=200).warnings)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 BLIND = (0.45, 0.55)
 """A set that language cannot tell apart: two-sided, since a judge that is reliably wrong reads the words too."""
 
+QUADS = 0.5
+"""The share of kept pairs that should be of a quad, whose two images turn the preference round."""
+
 
 class Shortcuts(BaseModel):
     """What the kept pairs of a round are made of, and how far words or length alone order them."""
@@ -31,6 +34,7 @@ class Shortcuts(BaseModel):
     shorter: Figure | None
     """Weighted share in which the shorter side is the better one, a tie one half."""
     quad_share: float
+    """Pairs that are kept together with their quad's other one; an edit without another image is in none."""
     candidates_share: float
     wrong_before_share: float | None
     """Pairs that the reward model before had the other way round; None without one."""
@@ -48,18 +52,25 @@ def find_shortcuts(kept: pa.Table, seed: int = 0, draws: int = DRAWS) -> Shortcu
     resampler = Resampler(clusters, draws, seed)
     text = weighted(credit(text_only_margin(frame, clusters, seed)), weight, resampler)
     shorter = weighted(credit(length_margin(frame)), weight, resampler)
+    quads = _share(in_quads(frame))
     known = frame["reward_margin"].drop_nulls()
     return Shortcuts(
         pairs=len(frame),
         text_only=text,
         shorter=shorter,
-        quad_share=_share(frame["quad_id"].is_not_null()),
+        quad_share=quads,
         candidates_share=_share(frame["source"] != "counterfactual"),
         wrong_before_share=_share(known < 0) if len(known) else None,
         effective_pairs=float(weight.sum() ** 2 / np.square(weight).sum()) if len(frame) else 0.0,
         kinds={str(kind): int(number) for kind, number in frame.group_by("kind").len().sort("kind").iter_rows()},
-        warnings=_warnings(text, shorter),
+        warnings=_warnings(text, shorter, quads if len(frame) else 1.0),
     )
+
+
+def in_quads(kept: pl.DataFrame) -> pl.Series:
+    """Of each kept pair whether the other pair of its quad is kept too."""
+    whole = pl.col("quad_id").is_not_null() & (pl.len().over("quad_id") > 1)
+    return kept.select(whole.alias("whole"))["whole"]
 
 
 def weighted(right: Floats, weight: Floats, resampler: Resampler) -> Figure | None:
@@ -76,8 +87,8 @@ def _share(rows: pl.Series) -> float:
     return float(rows.mean() or 0.0)  # type: ignore[arg-type]
 
 
-def _warnings(text: Figure | None, shorter: Figure | None) -> list[str]:
-    """One sentence for each shortcut whose whole interval lies outside :data:`BLIND`."""
+def _warnings(text: Figure | None, shorter: Figure | None, quads: float) -> list[str]:
+    """One sentence for each shortcut whose whole interval lies outside :data:`BLIND`, and for too few quads."""
     told = []
     for figure, what in ((text, "their words alone"), (shorter, "their length alone")):
         if figure is not None and (figure.low > BLIND[1] or figure.high < BLIND[0]):
@@ -86,4 +97,10 @@ def _warnings(text: Figure | None, shorter: Figure | None) -> list[str]:
                 f"blind is {BLIND[0]:.0%} to {BLIND[1]:.0%}): a reward model can learn them without looking; more "
                 "quads (rule.quad_share, counterfactuals.per_prompt) turn the preference round."
             )
+    if quads < QUADS:
+        told.append(
+            f"{quads:.0%} of the kept pairs are in quads, less than {QUADS:.0%}: on photos a quad's other image is found "
+            "by its evidence, so more images of the same objects make more quads, and so do more edits "
+            "(counterfactuals.per_prompt)."
+        )
     return told
