@@ -12,6 +12,7 @@ from kedro.validation.exceptions import ParameterValidationError
 
 from vlrm.context import check_names
 from vlrm.errors import UserError
+from vlrm.registry.promotion import LEAST
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
@@ -49,6 +50,12 @@ def test_there_are_environments_to_check():
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_an_environment_is_valid(environment):
     assert parameters(CONF, environment)["rounds"] >= 1
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_gate_is_large_enough_to_promote(environment):
+    gate = parameters(CONF, environment)["gate_exam"]
+    assert gate.organic + gate.edited + 2 * gate.quads >= LEAST
 
 
 def test_an_environment_says_only_what_differs():

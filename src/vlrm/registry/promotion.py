@@ -26,6 +26,10 @@ class Decision:
     high: float | None
 
 
+LEAST = 30
+"""Gate pairs below which nobody is promoted."""
+
+
 def decide(
     challenger: Mapping[str, float],
     champion: Mapping[str, float] | None,
@@ -34,7 +38,7 @@ def decide(
     verified: bool = True,
     allow_unverified: bool = False,
     opponent: str = "the champion",
-    min_items: int = 30,
+    min_items: int = LEAST,
     resamples: int = 10_000,
     level: float = 0.95,
     seed: int = 0,

@@ -99,8 +99,8 @@ def _warnings(text: Figure | None, shorter: Figure | None, quads: float) -> list
             )
     if quads < QUADS:
         told.append(
-            f"{quads:.0%} of the kept pairs are in quads, less than {QUADS:.0%}: on photos a quad's other image is found "
-            "by its evidence, so more images of the same objects make more quads, and so do more edits "
+            f"{quads:.0%} of the kept pairs are in quads, less than {QUADS:.0%}: on photos a quad's other image is "
+            "found by its evidence, so more images of the same objects make more quads, and so do more edits "
             "(counterfactuals.per_prompt)."
         )
     return told
