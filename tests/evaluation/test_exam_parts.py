@@ -38,6 +38,16 @@ def test_the_parts_read_every_item_once_and_the_report_without_its_image(exam, b
         assert {name for name, view in found if view == blind} == alone
 
 
+def test_fewer_pairs_may_be_read_with_critiques_and_every_one_is_still_read(exam):
+    few = {part: readings(part, exam, 0, criticised=8) for part in get_args(Part)}
+    assert [(len(one.items), one.with_critiques, one.flipped) for one in few["pairs"]] == [
+        (8, True, 8),
+        (192, False, 0),
+    ]
+    assert sum(len(one.items) for one in few["blind"] if one.with_critiques) == 8
+    assert sum(len(one.items) for one in few["blind"]) == 2 * 220
+
+
 def test_where_critiques_are_the_readout_all_pairs_are_read_with_them(exam):
     plain, critiques = (readings("pairs", exam, 0, by_critiques) for by_critiques in (False, True))
     assert [len(one.items) for one in plain] == [CRITICISED, 200 - CRITICISED]

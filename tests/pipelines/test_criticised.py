@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from vlrm.pipelines.critique_generation.nodes import _to_criticise
 from vlrm.pipelines.rm_training.nodes import criticised
 
 
@@ -22,3 +23,16 @@ def test_all_responses_once_or_those_of_a_share_of_the_pairs() -> None:
         row["response_id"][1:] for row in few if row["text"] == "A cat."
     }
     assert [row["response_id"] for row in criticised(both, 0.2)][: len(few)] == [row["response_id"] for row in few]
+
+
+def test_critics_are_given_every_text_of_a_prompt_once_or_a_share_of_them() -> None:
+    prompts = pa.table({"prompt_id": ["p"], "question": ["What is there?"]})
+    rows = [
+        {"response_id": f"r{i}", "prompt_id": "p", "text": f"{i % 300} dogs.", "source": "sampled"} for i in range(600)
+    ]
+    quad = [{"response_id": "q", "prompt_id": "p", "text": "A dog.", "source": "quad"}]
+    every = _to_criticise(rows + quad, prompts, 1.0)
+    assert [row["response_id"] for row in every] == [f"r{i}" for i in range(300)]
+    assert every[0]["question"] == "What is there?"
+    few = [row["response_id"] for row in _to_criticise(rows, prompts, 0.5)]
+    assert 100 < len(few) < 200 and set(few) <= {row["response_id"] for row in every}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from vlrm.rejection_sampling.checks import checks
 from vlrm.rejection_sampling.offer import OFFERED
 from vlrm.rejection_sampling.rule import Rule
-from vlrm.rejection_sampling.select import TESTS, Selection, select_pairs, shortage
+from vlrm.rejection_sampling.select import TESTS, Selection, past_experts, select_pairs, shortage
 from vlrm.schema import PAIRS, WATERFALL
 
 
@@ -172,6 +172,9 @@ def test_what_holds_of_every_selection(
     rewards = {row["pair_id"]: random.uniform(-5, 5) for row in rows}
     rule = Rule(budget=budget)
     result = selected(rows, rule, reward_margin=rewards, seed=seed)
+    asked = past_experts(pa.Table.from_pylist(rows, schema=OFFERED), rule, 0.95)["pair_id"].to_pylist()
+    fewer = selected(rows, rule, reward_margin={name: rewards[name] for name in asked}, seed=seed)
+    assert fewer.kept == result.kept and refusals(fewer) == refusals(result)
     random.shuffle(rows)
     again = selected(rows, rule, reward_margin=rewards, seed=seed)
     assert result.kept.equals(again.kept) and result.all.equals(again.all)

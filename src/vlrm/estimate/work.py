@@ -52,7 +52,7 @@ class Sizes:
     gate: ExamSize
     report: ExamSize
     candidates: int
-    critiques: int
+    critiques: float
     on_policy: float
     exam_critiques: int
     budget: int

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 Part = Literal["gate", "pairs", "wordings", "blind"]
 """The gate; of the report split the pairs that stand alone, the wordings of groups, and both without their image."""
 CRITICISED = 160
-"""Report pairs, beside the groups, read with critiques where the readout is plain; of a blind view always."""
+"""By default, report pairs, beside the groups, read with critiques where the readout is plain; of a blind view always.
+"""
 FLIPPED = 60
 """Report pairs whose critiques are read with their checks flipped, for the verdict-flip sensitivity."""
 
@@ -30,22 +31,24 @@ class Reading:
     flipped: int = 0
 
 
-def readings(part: Part, exam: Items, seed: int, by_critiques: bool = False) -> list[Reading]:
+def readings(
+    part: Part, exam: Items, seed: int, by_critiques: bool = False, criticised: int = CRITICISED
+) -> list[Reading]:
     """What one part reads. Where the readout is plain, critiques serve the figures about critiques, and a sample of
-    pairs is read with them; ``by_critiques``: they are the readout."""
+    ``criticised`` pairs is read with them; ``by_critiques``: they are the readout."""
     if part == "gate":
         return _some([item for item in exam if item["split"] == "gate"], "image", None)
     pairs, wordings = _report(exam, seed)
-    flipped = min(FLIPPED, len(pairs))
+    flipped = min(FLIPPED, criticised, len(pairs))
     if part == "pairs":
-        return _some(pairs, "image", None if by_critiques else CRITICISED, flipped)
+        return _some(pairs, "image", None if by_critiques else criticised, flipped)
     if part == "wordings":
         return _some(wordings, "image", None)
     # Beside the flipped critiques stand critiques of a swapped image, whatever the readout.
     everything = pairs + [item for item in wordings if item["group_id"] == item["item_id"]]
     return [
-        *_some(everything, "blank", CRITICISED if by_critiques else 0),
-        *_some(everything, "swapped", CRITICISED if by_critiques else flipped),
+        *_some(everything, "blank", criticised if by_critiques else 0),
+        *_some(everything, "swapped", criticised if by_critiques else flipped),
     ]
 
 

@@ -10,6 +10,7 @@ from vlrm.claims.likelihoods import SHRINK
 from vlrm.claims.reliability import CERTAIN
 from vlrm.critiques.templates import AUTO, TEMPLATES
 from vlrm.devices import DEVICE, PrecisionOrAuto
+from vlrm.evaluation.exam_parts import CRITICISED
 from vlrm.policy.candidates import Distinct
 from vlrm.policy.endpoint_settings import Endpoint
 from vlrm.policy.examples import Example
@@ -79,17 +80,20 @@ class Policy(BaseModel):
 class Critiques(BaseModel):
     """``samples`` critiques per response with the evidence quoted; ``on_policy`` without it, for the head's input.
 
-    ``on_policy_share`` of the kept pairs, drawn by their responses, get such critiques: where training reads few of
-    them, the others need not be written.
+    Where training reads few of them, the others need not be written: ``share`` of the responses get the first kind, and
+    ``on_policy_share`` of the kept pairs the second, both drawn by their responses. ``exam_pairs`` of the report split
+    are read with critiques where these are not the readout.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     samples: int = Field(2, ge=1)
     on_policy: int = Field(1, ge=0)
-    # Left out of a round's key while it is all: rounds from before it stay what they are.
+    # Shares are left out of a round's key while they are all: rounds from before them stay what they are.
+    share: float = Field(1.0, gt=0, le=1, exclude_if=lambda share: share == 1)
     on_policy_share: float = Field(1.0, gt=0, le=1, exclude_if=lambda share: share == 1)
     exam_samples: int = Field(2, ge=2)
+    exam_pairs: int = Field(CRITICISED, ge=1, exclude_if=lambda pairs: pairs == CRITICISED)
     sampling: Sampling = Sampling(max_new_tokens=80)
     template: str = AUTO
     """How critics are asked and read: a name of :mod:`vlrm.critiques.templates`, or auto, by the base model."""

@@ -66,8 +66,9 @@ def select_pairs(
 ) -> Selection:
     """Apply the rule to offered pairs (:data:`vlrm.rejection_sampling.offer.OFFERED`).
 
-    ``reward_margin``: reward of chosen minus rejected by pair id, from a temperature-scaled reward model that never
-    trained on the pair's image; it vetoes and says what is hard, it never relabels. ``text_margin``: the same from a
+    ``reward_margin``: reward of chosen minus rejected by pair id, from a reward model that never trained on the pair's
+    image, for the pairs that get as far as the veto (:func:`past_experts`); it vetoes and says what is hard, it never
+    relabels. ``text_margin``: the same from a
     text-only model, for the weights. The same input and seed give the same result, whatever the order of the
     rows.
     """
@@ -98,6 +99,16 @@ def select_pairs(
         audit=_table([row for row in rows if row["refused"] == "vetoed"]),
         waterfall=waterfall(rows),
     )
+
+
+def past_experts(offered: pa.Table, rule: Rule, tau: float) -> pa.Table:
+    """The pairs that pass every test before the veto: of others no reward is asked, so none need be computed."""
+    before = set(TESTS[: TESTS.index("vetoed")])
+    keep = []
+    for row in offered.to_pylist():
+        failed = next((one.test for one in checks(row | {"reward_margin": None}, rule, tau) if not one.passed), None)
+        keep.append(failed not in before)
+    return offered.filter(pa.array(keep, pa.bool_()))
 
 
 def waterfall(rows: Iterable[Mapping[str, Any]]) -> pa.Table:

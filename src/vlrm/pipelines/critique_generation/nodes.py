@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from vlrm.pipelines.settings import Critiques, Policy, image_store
 from vlrm.pipelines.writers import open_writer
 from vlrm.policy.candidates import sample_candidates
 from vlrm.policy.local import LocalWriter
-from vlrm.policy.protocol import row_seed
+from vlrm.policy.protocol import SEEDS, row_seed
 from vlrm.policy.stating import stated
 from vlrm.prompts import scenes_by_image, store_scene
 from vlrm.schema import RESPONSES
@@ -98,17 +99,25 @@ def criticise(
     seed: int,
     data: str,
 ) -> pa.Table:
-    """M critiques of every distinct candidate and counterfactual, the evidence quoted to the previous critic.
+    """M critiques of every distinct candidate and counterfactual, or a share of them, the evidence quoted to the
+    previous critic.
 
     An endpoint learns nothing: it criticises as it is in every round.
     """
-    asked = dict(zip(prompts["prompt_id"].to_pylist(), prompts["question"].to_pylist(), strict=True))
-    rows, seen = [], set()
-    for row in candidates.to_pylist() + edits.to_pylist():
-        if row["source"] != "quad" and (row["prompt_id"], row["text"]) not in seen:
-            seen.add((row["prompt_id"], row["text"]))
-            rows.append(row | {"question": asked[row["prompt_id"]]})
+    rows = _to_criticise(candidates.to_pylist() + edits.to_pylist(), prompts, critiques.share)
     writer = open_writer(policy, data, critic=critic)
     template = choose(critiques.template, writer.vlm.model.config if isinstance(writer, LocalWriter) else None)
     seen_there = objects_by_image(evidence)
     return sample_critiques(writer, rows, critiques.samples, critiques.sampling, seed, template, seen_there)
+
+
+def _to_criticise(responses: Sequence[dict[str, Any]], prompts: pa.Table, share: float) -> list[dict[str, Any]]:
+    """Responses with their questions: each text to a prompt once, without the second images of quads."""
+    asked = dict(zip(prompts["prompt_id"].to_pylist(), prompts["question"].to_pylist(), strict=True))
+    rows, seen = [], set()
+    for row in responses:
+        if row["source"] != "quad" and (row["prompt_id"], row["text"]) not in seen:
+            seen.add((row["prompt_id"], row["text"]))
+            if row_seed("criticised", row["response_id"]) < share * SEEDS:
+                rows.append(row | {"question": asked[row["prompt_id"]]})
+    return rows

@@ -12,7 +12,7 @@ from vlrm.estimate.extrapolate import Estimate, Prices
 from vlrm.estimate.extrapolate import estimate as extrapolate
 from vlrm.estimate.work import ExamSize, Sizes
 from vlrm.evaluation.exam import ExamSizes
-from vlrm.evaluation.exam_parts import CRITICISED, FLIPPED
+from vlrm.evaluation.exam_parts import FLIPPED
 from vlrm.experts.config import ExpertConfig
 from vlrm.pipelines.estimate.sampling import PROMPTS, Loop, Sampler
 from vlrm.pipelines.settings import BestOf, Critiques, Policy, World
@@ -85,12 +85,12 @@ def _sizes(
         calibration_prompts=world.calibration_prompts if asked is None else 0,
         gate=_exam(gate, taken["gate"], world.gate_prompts),
         report=_exam(report, taken["report"], world.report_prompts),
-        candidates=policy.candidates, critiques=critiques.samples,
+        candidates=policy.candidates, critiques=critiques.samples * critiques.share,
         on_policy=critiques.on_policy * critiques.on_policy_share,
         exam_critiques=critiques.exam_samples, budget=rule.budget, critic_epochs=critic.epochs,
         critic_rows=critic.rows_per_step, reward_epochs=reward.epochs, reward_pairs=reward.pairs_per_step,
-        best_prompts=best.prompts, best_candidates=best.candidates, truth=asked is None, criticised=CRITICISED,
-        flipped=FLIPPED,
+        best_prompts=best.prompts, best_candidates=best.candidates, truth=asked is None,
+        criticised=critiques.exam_pairs, flipped=min(FLIPPED, critiques.exam_pairs),
     )  # fmt: skip
 
 

@@ -228,9 +228,10 @@ class Sampler:
 
     def _criticise(self, candidates: pa.Table, edits: pa.Table, prompts: pa.Table, evidence: pa.Table) -> pa.Table:
         say("critiques")
+        every = self.loop.critiques.model_copy(update={"share": 1.0})
         with timed() as lap:
-            made = criticise(candidates, edits, prompts, evidence, self.no_critic, self.loop.policy,
-                             self.loop.critiques, SEED, self.data)  # fmt: skip
+            made = criticise(candidates, edits, prompts, evidence, self.no_critic, self.loop.policy, every, SEED,
+                             self.data)  # fmt: skip
         answers = candidates.to_pylist() + edits.to_pylist()
         talks = quoted_talks(made, answers, prompts, objects_by_image(evidence))
         self._note(

@@ -40,7 +40,7 @@ def write_critiques(
     author = ExamCritic(lambda: vlm, choose(critiques.template, vlm.model.config), critiques.sampling, seed)
     rows: list[dict[str, Any]] = []
     for part in get_args(Part):
-        for one in readings(part, items, seed):
+        for one in readings(part, items, seed, criticised=critiques.exam_pairs):
             if one.with_critiques:
                 images = images_under(one.view, one.items, seed)
                 rows += author.table(one.items, images, critiques.exam_samples)
@@ -74,7 +74,7 @@ def sit_part(
     template = choose(critiques.template, model.backbone.config)
     author = ExamCritic(speaker, template, critiques.sampling, seed, written(exam_critiques))
     rows: list[dict[str, Any]] = []
-    for one in readings(part, exam.to_pylist(), seed, by_critiques):
+    for one in readings(part, exam.to_pylist(), seed, by_critiques, critiques.exam_pairs):
         samples = critiques.exam_samples if one.with_critiques else 0
         rows += sit(model, author, one.items, one.view, samples, seed, say, one.flipped)
     return score_table(rows)

@@ -14,7 +14,7 @@ from vlrm.pipelines.settings import Policy
 from vlrm.rejection_sampling.amplification import label_rates
 from vlrm.rejection_sampling.offer import offer_pairs
 from vlrm.rejection_sampling.rule import Rule
-from vlrm.rejection_sampling.select import select_pairs, shortage
+from vlrm.rejection_sampling.select import past_experts, select_pairs, shortage
 from vlrm.rejection_sampling.shortcuts import find_shortcuts
 from vlrm.rejection_sampling.text_only import cross_fitted_margins
 from vlrm.reward.model import RewardModel
@@ -51,7 +51,7 @@ def select(
 ) -> tuple[pa.Table, pa.Table, pa.Table, pa.Table]:
     """Kept pairs, all pairs with the test that refused them, the audit table, and the waterfall."""
     model = RewardModel.load(reward_model, open_vlm(policy, data))
-    rewards = pair_margins(model, offered.select(PAIR_TEXTS).to_pylist())
+    rewards = pair_margins(model, past_experts(offered, rule, float(tau["tau"])).select(PAIR_TEXTS).to_pylist())
     selection = select_pairs(
         offered,
         rule,
