@@ -25,6 +25,17 @@ def test_a_line_names_its_stage_and_what_it_said_and_comes_not_too_often(monkeyp
     assert ended.split()[-2:] == ["1.5", "s"]
 
 
+def test_a_count_tells_how_long_its_stage_still_needs(monkeypatch):
+    shown, now = StringIO(), [0.0]
+    monkeypatch.setattr(showing.time, "monotonic", lambda: now[0])
+    display = Display(Console(file=shown, width=160))
+    display.begins(STAGE, "3/9")
+    for step in (1, 2, 3):
+        now[0] += 60
+        display.says(STAGE.name, f"step {step} of 40")
+    assert shown.getvalue().splitlines()[-1].endswith("step 3 of 40 (about 37 min left)")
+
+
 def test_a_terminal_shows_all_stages_at_work():
     shown = StringIO()
     display = Display(Console(file=shown, width=160, force_terminal=True, highlight=False))

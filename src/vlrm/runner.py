@@ -150,6 +150,7 @@ class _Run:
         """Start what waits for nothing, first what most others wait for; record each as it ends."""
         by_name = {node.name: node for node in self.nodes}
         waiting = most_awaited_first(self.pipeline)
+        self.display.together(count)
         at_work: dict[str, Due] = {}
         place = 0
         with (
@@ -242,7 +243,10 @@ class _Run:
         parameters = dict(stage.parameters)
         self.ledger.record(stage, Entry(due.key, parameters, due.inputs, hashes, stage.code, seconds, origin, paths))
         self.index.add(due.key, stage, self.ledger.experiment, hashes)
-        self.display.ends(stage, due.place, f"from experiment {origin}" if origin else f"{seconds:.1f} s")
+        if origin:
+            self.display.ends(stage, due.place, f"from experiment {origin}")
+        else:
+            self.display.ends(stage, due.place, f"{seconds:.1f} s", seconds)
 
 
 class _Saved(Mapping[str, Any]):

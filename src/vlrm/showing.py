@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from vlrm.lineage.ledger import SETUP
 from vlrm.stages import ROUND
+from vlrm.time_left import RunTime, StageTime, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,6 +31,8 @@ class Display:
         self._console = console or Console(highlight=False, soft_wrap=True)
         self._status: Status | None = None
         self._working: dict[str, tuple[str, str]] = {}
+        self._stage_time: dict[str, StageTime] = {}
+        self._run_time: RunTime | None = None
         self._shown = time.monotonic()
 
     @contextmanager
@@ -44,12 +47,15 @@ class Display:
 
     def begins(self, stage: Stage, place: str) -> None:
         self._working[stage.name] = label(stage, place), ""
+        self._stage_time[stage.name] = StageTime()
         self._shown = time.monotonic()
         self._refresh()
 
     def says(self, name: str, text: str) -> None:
         """The stage ``name`` at work tells where it is."""
         head, _ = self._working[name]
+        left = self._stage_time[name].left(text, time.monotonic())
+        text += f" ({said(left)} left)" if left is not None else ""
         self._working[name] = head, escape(text)
         if self._status is not None:
             self._refresh()
@@ -57,13 +63,25 @@ class Display:
             self._shown = time.monotonic()
             self._console.print(f"{head}{_BREAK}{escape(text)}")
 
-    def ends(self, stage: Stage, place: str, what: str) -> None:
+    def ends(self, stage: Stage, place: str, what: str, seconds: float | None = None) -> None:
+        """``seconds``: how long it took, where it was done now."""
         self._working.pop(stage.name, None)
         self._refresh()
-        self._console.print(f"{label(stage, place)}{_BREAK}[green]{escape(what)}[/green]")
+        left = None
+        if self._run_time is not None:
+            self._run_time.done(stage.name, seconds)
+            left = self._run_time.left()
+        rest = f"{_BREAK}[dim]{said(left)} left[/dim]" if left is not None else ""
+        self._console.print(f"{label(stage, place)}{_BREAK}[green]{escape(what)}[/green]{rest}")
 
     def plan(self, plan: Plan, stages: Iterable[Stage], ledger: Ledger, overwrite: bool) -> None:
         """How much is done already, and which of it other code or models did."""
+        stages = list(stages)
+        waiting = [stage.name for stage in stages if plan.states[stage.name] != "done"]
+        timed = {
+            stage.name: entry.seconds for stage in stages if (entry := ledger.entry(stage)) and not entry.reused_from
+        }
+        self._run_time = RunTime(waiting, timed)
         done, total = plan.count("done"), len(plan.states)
         if done:
             end = ": nothing to do" if done == total else ""
@@ -76,6 +94,11 @@ class Display:
                 f"[yellow]the code or the models of {len(older)} finished stages have changed since ({escape(names)}); "
                 "their results stand: --params overwrite=true redoes them[/yellow]"
             )
+
+    def together(self, workers: int) -> None:
+        """That many stages run at a time."""
+        if self._run_time is not None:
+            self._run_time.workers = workers
 
     def note(self, text: str) -> None:
         self._console.print(f"[yellow]{escape(text)}[/yellow]")
