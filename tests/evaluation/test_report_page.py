@@ -32,10 +32,12 @@ def waterfall(offered: int) -> list[Refusals]:
     steps = []
     for source, share in (("candidates", 0.6), ("counterfactual", 0.4)):
         left = int(offered * share)
+        steps.append(Refusals(source=source, test="offered", refused=0, left=left))
         for test, refused in TESTS.items():
             gone = int(left * refused)
             left -= gone
             steps.append(Refusals(source=source, test=test, refused=gone, left=left))
+        steps.append(Refusals(source=source, test="kept", refused=0, left=left))
     return steps
 
 
@@ -57,7 +59,7 @@ def made_up(images: Path) -> ReportData:
         floors, balanced = baseline_figures(outcomes, draws=300)
         metrics = evaluate(outcomes, "critiques" if number else "plain", gate=outcomes, balanced=balanced, draws=300)
         offered = 1400 * number
-        kept = sum(step.left for step in waterfall(offered)[5::6])
+        kept = sum(step.left for step in waterfall(offered) if step.test == "kept")
         more = {
             "pairs_offered": offered,
             "pairs_kept": kept,
@@ -155,6 +157,13 @@ def test_figures_on_the_page_are_the_figures(data):
     for one in data.rounds:
         figure = one.figure("hallucination_accuracy")
         assert f"<td>{100 * figure.value:.1f}<small>{100 * figure.low:.0f}–{100 * figure.high:.0f}</small></td>" in page
+
+
+def test_what_is_kept_of_each_source_is_said(data):
+    one = data.rounds[-1]
+    left = {(step.source, step.test): step.left for step in one.waterfall}
+    said = f"candidates {left['candidates', 'kept']:,} of {left['candidates', 'offered']:,}, counterfactual "
+    assert said in render_report(data)
 
 
 def test_text_of_models_is_escaped(data):
