@@ -59,16 +59,32 @@ def rule(curve: list[dict[str, Any]], tau: float) -> str:
     return table(["source of pair", "offered", f"kept at q+ >= {tau}", "boxes decide", "labels right, %"], rows)
 
 
+def precision_yield(curve: list[dict[str, Any]]) -> str:
+    """For each source and threshold the share of offered pairs that passes it, and how often those labels are right."""
+    taus = sorted({one["tau"] for one in curve})
+    at = {(one["source"], one["tau"]): one for one in curve}
+    rows = []
+    for source in dict.fromkeys(one["source"] for one in curve):
+        row = [source]
+        for tau in taus:
+            one = at[source, tau]
+            right = "-" if one["precision"] is None else f"{100 * one['precision']:.1f}"
+            row.append(f"{100 * one['kept'] / max(1, one['offered']):.0f}: {right}")
+        rows.append(row)
+    return table(["kept of offered: labels right, %", *(f"q+ >= {tau}" for tau in taus)], rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--file", type=Path, default=RESULT, help="what benchmarks/photos.py wrote")
-    parser.add_argument("--tau", type=float, default=0.75, help="the rule's threshold of the last table")
+    parser.add_argument("--tau", type=float, default=0.75, help="the rule's threshold of the table by source")
     arguments = parser.parse_args()
     result = json.loads(arguments.file.read_text("utf-8"))
     figures = result["figures"]
     others = table(["figure", "%"], [[title, with_interval(figures.get(name))] for title, name in BEST_OF.items()])
     differing = differences(result["against_detector"])
-    print(judged(figures), others, differing, rule(result["rule_curve"], arguments.tau), sep="\n\n")
+    curve = result["rule_curve"]
+    print(judged(figures), others, differing, rule(curve, arguments.tau), precision_yield(curve), sep="\n\n")
     for name, cost in result["runs"].items():
         print(f"\n{name}: {cost['seconds'] / 60:.0f} min, {cost['peak_memory_mb'] / 1024:.1f} GiB")
 
