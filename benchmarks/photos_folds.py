@@ -18,6 +18,7 @@ import yaml
 
 from measured_on import ROOT
 from photos_exam import prompts_of
+from vlrm.evaluation.sit import images_under
 from vlrm.images import store
 from vlrm.lineage.hashing import hash_path
 from vlrm.memory import tree_bytes
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
 
 CANDIDATES = 8
 ROUND_ZERO = "00"
-VERSION = 2
+BLIND = ("blank", "swapped")
+VERSION = 3
 """Of the scores kept beside a run: to be raised when what is measured changes."""
 
 
@@ -146,7 +148,8 @@ class HeldOut:
         return sorted(name for name in self.photos.sha if self.photos.fold(name) == self.run.fold)
 
     def scores(self) -> dict[str, Any]:
-        """``rewards``: of round 0 and of the last, by item key; ``texts``: the candidates with their rewards.
+        """``rewards``: of round 0 and of the last, by item key; ``blind``: of the last with the image blank, and with
+        another photo; ``texts``: the candidates with their rewards.
 
         Kept beside the run, by the content of its models: what was scored is not scored again.
         """
@@ -160,7 +163,8 @@ class HeldOut:
         for name in self.names:
             store(self.photos.file(name), self._store)
         rewards = {one: self._rewards(one) for one in (ROUND_ZERO, self.run.last)}
-        found = {"key": key, "rewards": rewards, "texts": self._best_of()}
+        blind = {view: self._rewards(self.run.last, view) for view in BLIND}
+        found = {"key": key, "rewards": rewards, "blind": blind, "texts": self._best_of()}
         part = file.with_suffix(".part")
         part.write_text(json.dumps(found) + "\n", encoding="utf-8")
         part.replace(file)
@@ -181,15 +185,19 @@ class HeldOut:
         base = self.run.data / "06_models" / "photos" / "vlm"
         return Vlm.load(base, self._store, features=self.run.data / "cache" / "features")
 
-    def _rewards(self, number: str) -> dict[str, list[float]]:
+    def _rewards(self, number: str, view: str = "image") -> dict[str, list[float]]:
         model = RewardModel.load(self._model(number), self._open())
+        shown = dict(zip(self.names, images_under(view, [self._as_item(name) for name in self.names], 0), strict=True))
         asked = {
-            item.key: [Row(self.photos.sha[str(item.image)], item.question, text) for text in item.responses]
+            item.key: [Row(shown[str(item.image)], item.question, text) for text in item.responses]
             for item in self._mine()
         }
         rows = list(dict.fromkeys(row for both in asked.values() for row in both))  # POPE's splits share questions
         known = dict(zip(rows, (float(reward) for reward in score(model, rows)), strict=True))
         return {key: [known[row] for row in both] for key, both in asked.items()}
+
+    def _as_item(self, name: str) -> dict[str, Any]:
+        return {"image_sha256": self.photos.sha[name], "quad_id": None}
 
     def _best_of(self) -> list[dict[str, Any]]:
         """Candidates of each photo, written by the frozen base about all its evidence."""

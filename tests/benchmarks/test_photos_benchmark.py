@@ -97,7 +97,8 @@ def scored(photos, items, right: float) -> dict:
         for name in sorted(photos.sha)
         for k, (text, reward) in enumerate((("A dog, a cat and a bus.", 0.0), ("A dog.", 1.0)))
     ]
-    return {"rewards": {"00": zero, "02": last}, "texts": exam.chair(texts, photos)}
+    blind = {"blank": dict.fromkeys(last, [0.0, 0.0]), "swapped": zero}
+    return {"rewards": {"00": zero, "02": last}, "blind": blind, "texts": exam.chair(texts, photos)}
 
 
 def test_figures_are_those_of_the_items(photos):
@@ -107,6 +108,7 @@ def test_figures_are_those_of_the_items(photos):
     text = {item.key: 0.5 for item in items}
     found = figures.figures_of([scored(photos, items, 1.0)], items, photos, rule, text)
     assert found["pair_accuracy"]["value"] == 1.0 and found["pair_accuracy_round0"]["value"] == 0.0
+    assert found["pair_accuracy_blank"]["value"] == 0.5 and found["pope_adversarial_accuracy_swapped"]["value"] == 0.0
     assert found["pair_gain"]["value"] == 1.0 and found["pair_gain"]["n"] == len(pairs)
     assert found["pope_adversarial_accuracy"]["value"] == 1.0 and found["text_only_accuracy"]["value"] == 0.5
     assert (
@@ -126,6 +128,8 @@ def test_the_tables_of_the_docs_find_their_figures(photos):
     assert len(rows) == 6 and all(cells[1].startswith("100.0") and "-" not in cells[1:5] for cells in rows[2:])
     assert [cells[-1] for cells in rows[2:]] == ["+0.0 (+0.0 to +0.0)"] * 4
     point = {"source": "other", "tau": 0.85, "offered": 4, "kept": 2, "judged": 0, "precision": None}
+    assert tables.precision_yield([point]).splitlines()[2] == "| other | 50: - |"
+    assert set(tables.BEST_OF.values()) <= found.keys()
     assert tables.rule([point, point | {"tau": 0.9}], 0.85).splitlines()[2:] == ["| other | 4 | 2 | 0 | - |"]
 
 
