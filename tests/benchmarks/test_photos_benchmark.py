@@ -97,7 +97,7 @@ def scored(photos, items, right: float) -> dict:
         for name in sorted(photos.sha)
         for k, (text, reward) in enumerate((("A dog, a cat and a bus.", 0.0), ("A dog.", 1.0)))
     ]
-    blind = {"blank": dict.fromkeys(last, [0.0, 0.0]), "swapped": zero}
+    blind = {"blank": {key: [0.0, 0.0] for key in last}, "swapped": zero}
     return {"rewards": {"00": zero, "02": last}, "blind": blind, "texts": exam.chair(texts, photos)}
 
 
