@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from vlrm.experts.base import overlap
-from vlrm.scenes.flat_shapes import SIZES, seen_shapes
+from vlrm.experts.config import build_experts
+from vlrm.experts.flat_shapes import SIZES
+from vlrm.schema import seen_objects
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +26,7 @@ WIDE, HIGH, STEP = 400, 100, 150
 
 def object_f1(folder: Path) -> dict[str, Any]:
     """``nlvr_object_f1`` over the images that nobody looked at, each once."""
+    (expert,) = build_experts([{"name": "flat_shapes"}])
     right = wrong = missed = images = 0
     seen: set[str] = set()
     for row in json.loads((folder / "dev.json").read_text(encoding="utf-8")):
@@ -33,7 +36,8 @@ def object_f1(folder: Path) -> dict[str, Any]:
         seen.add(row["image"])
         images += 1
         with Image.open(folder / row["image"]) as image:
-            found = seen_shapes(image)
+            (rows,) = expert.annotate([image], [[]])
+        found = seen_objects(rows)
         truth = [_truth(thing, box) for box, things in enumerate(row["structured_rep"]) for thing in things]
         hits = _hits(truth, found)
         right, wrong, missed = right + hits, wrong + len(found) - hits, missed + len(truth) - hits

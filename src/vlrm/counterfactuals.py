@@ -35,7 +35,8 @@ class CounterfactualSettings(BaseModel):
 
     per_prompt: int = Field(2, ge=0)
     sure: float = Field(0.9, ge=0.5, le=1)
-    """A claim is edited only when it holds with this probability."""
+    """A response is edited only when none of its claims is false with this probability (the claim that is edited holds
+    with .8 or more), and an image found for a quad settles both answers with it."""
     tried_images: int = Field(40, ge=0)
     kinds: tuple[str, ...] | None = None
     traced: float = Field(0.0, ge=0)

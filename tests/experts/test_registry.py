@@ -35,6 +35,7 @@ def test_every_known_expert_has_the_form():
         "zero_shot",
         "depth",
         "fusion",
+        "flat_shapes",
     } <= set(known)
     for name, address in known.items():
         module, _, attribute = address.partition(":")

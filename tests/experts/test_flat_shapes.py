@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from PIL import Image, ImageDraw
 
-from vlrm.scenes.flat_shapes import PALETTE, FlatShape, flat_shapes, seen_shapes
+from vlrm.experts.config import build_experts
+from vlrm.experts.flat_shapes import PALETTE, FlatShape, flat_shapes
+from vlrm.schema import seen_objects
 
 GROUND = (211, 211, 211)
 
@@ -38,6 +40,9 @@ def test_touching_shapes_are_taken_apart() -> None:
 
 def test_nothing_on_an_empty_ground_and_fractions_elsewhere() -> None:
     assert flat_shapes(drawn()) == []
-    (seen,) = seen_shapes(drawn(FlatShape("square", "black", 10, 20, 30)))
+    (expert,) = build_experts([{"name": "flat_shapes"}])
+    ((*rows,),) = expert.annotate([drawn(FlatShape("square", "black", 10, 20, 30))], [[]])
+    (seen,) = seen_objects(rows)
+    assert seen.noun in expert.labels
     assert seen.box == (0.1, 0.2, 0.4, 0.5)
     assert seen.attributes == {"colour": ("black", 1.0), "size": ("large", 1.0)}

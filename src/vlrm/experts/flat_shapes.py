@@ -11,11 +11,13 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
-from vlrm.schema import SeenObject
+from vlrm.experts.base import attribute, fingerprint
+from vlrm.schema import Evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from PIL import Image
 
@@ -64,19 +66,36 @@ def flat_shapes(image: Image.Image) -> list[FlatShape]:
     return found
 
 
-def seen_shapes(image: Image.Image) -> list[SeenObject]:
-    """The same as objects with colour and size, boxes as fractions of the image."""
-    width, height = image.size
-    return [
-        SeenObject(
-            s.shape,
-            (s.left / width, s.top / height, (s.left + s.side) / width, (s.top + s.side) / height),
-            1.0,
-            {"colour": (s.colour, 1.0), "size": (SIZES[s.side], 1.0)},
-            f"flat_shapes:{place}",
-        )
-        for place, s in enumerate(flat_shapes(image))
-    ]
+class Settings(BaseModel):
+    """There is nothing to set: palette and sizes are those of NLVR's pictures."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class FlatShapes:
+    """Reports ``kind`` object (``label`` circle, square or triangle), and of each its colour and size."""
+
+    name = "flat_shapes"
+    settings_type = Settings
+    labels = tuple(sorted(FILLS))
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self.fingerprint = fingerprint(__file__, self.settings.model_dump())
+
+    def annotate(self, images: Sequence[Image.Image], found: Sequence[list[Evidence]]) -> list[list[Evidence]]:
+        """Boxes are fractions of the image; ``found`` is not used."""
+        return [self._one(image) for image in images]
+
+    def _one(self, image: Image.Image) -> list[Evidence]:
+        width, height = image.size
+        rows = []
+        for number, s in enumerate(flat_shapes(image), start=1):
+            box = (s.left / width, s.top / height, (s.left + s.side) / width, (s.top + s.side) / height)
+            thing = Evidence(f"d{number}", "object", s.shape, box, 1.0, self.name, self.fingerprint)
+            rows += [thing, attribute("colour", s.colour, 1.0, thing, self)]
+            rows.append(attribute("size", SIZES[s.side], 1.0, thing, self))
+        return rows
 
 
 def _shapes_of(region: np.ndarray) -> list[tuple[str, int, int, int]]:
