@@ -137,8 +137,8 @@ def shortage(selection: Selection, rule: Rule) -> str | None:
     return (
         f"the round keeps {kept} of {offered} pairs on offer, fewer than rule.least={rule.least}"
         + (f" (refused: {told})" if told else "")
-        + ": bring more images and questions, sample more answers (policy.candidates), or loosen the rule (rule.tau_default; on "
-        "the embedded world, where tau is calibrated, rule.alpha)."
+        + ": bring more images and questions, sample more answers (policy.candidates), or loosen the rule "
+        "(rule.tau_default; on the embedded world, where tau is calibrated, rule.alpha)."
     )
 
 
