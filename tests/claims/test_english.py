@@ -111,6 +111,12 @@ def test_a_sentence_may_only_say_yes_or_no(text: str, claim: tuple[str, ...]) ->
     assert said(text, "Is there a dog?") - {("existence", "+", "cat")} == {claim}
 
 
+def test_none_of_the_chairs_says_that_there_are_chairs() -> None:
+    assert said("None of the chairs are red.") == {("existence", "+", "chair"), ("attribute", "-", "chair", "red")}
+    assert ("relation", "-", "person", "wearing", "hat") in said("None of the people are wearing hats.")
+    assert said("None of the dogs are visible.") == {NO_DOG}
+
+
 def test_numbers_of_a_list_count_nothing() -> None:
     found = said("1. A dog sits on a couch.\n2. Two cats\n3) A red car")
     assert {claim for claim in found if claim[0] == "count"} == {("count", "+", "cat", "2")}

@@ -166,7 +166,8 @@ class Clauses(State):
         before = place - 1
         while before >= 0 and self.words[before].raw.lower() in ("be", "been"):
             before -= 1
-        denies = said in self.lexicon.words["presence"] and self._tag(before) == "NEG" and self.negation == "not"
+        denied = self.negation == "not" and (self.of_none or self._tag(before) == "NEG")
+        denies = said in self.lexicon.words["presence"] and denied
         if not (self.verb and (denies or said in self.lexicon.words["absence"])):
             return
         if any(other.tag == "V" or other.reading.value == "with" for other in ahead):

@@ -58,7 +58,7 @@ class Reader(Printed):
         elif tag == "NEG":
             if self._denies_link(word, place):
                 return
-            self.negation = word.reading.value
+            self.negation, self.none_of = word.reading.value, " of" in word.raw.lower() and word.reading.value == "none"
         elif self.comma and word.raw.lower() in ("only", "just"):
             self.negation = ""  # "no trees, only buildings"
             if self.link is not None:
@@ -135,7 +135,9 @@ class Reader(Printed):
             self.link = None
         elif self.link is not None and self.link.used and self.link.by_no and (said.determiner or said.number):
             self.link = replace(self.link, denied=False, by_no=False)  # "no hat and a red shirt"
-        if self._denied(joined or comma):
+        if self.none_of:
+            self.negation, self.none_of, self.of_none = "not", False, True  # the chairs are there
+        elif self._denied(joined or comma):
             self._deny(said, joined or comma)
             return
         entity = self._resolve(said)

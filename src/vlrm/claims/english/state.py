@@ -76,6 +76,8 @@ class State:
 
     def _clear(self) -> None:
         self.negation = ""
+        self.none_of = self.of_none = False
+        """After "none of", and after what it is none of: "none of the chairs" says that there are some."""
         self.heads: list[Entity] = []
         self.subjects: list[Entity] = []
         self.acting: list[Entity] = []
