@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
+
 from vlrm.answers.words import LABELS, words_known
 from vlrm.claims.english import PHOTOS
 from vlrm.claims.extract import extract_claims
+from vlrm.claims.rewording import reword
 from vlrm.claims.vocabulary import EMBEDDED
 
 
@@ -19,4 +23,14 @@ def test_any_other_detector_has_answers_read_as_english_and_edits_made_of_its_la
     assert words.english and set(words.nouns) == {"curtain", "lamp", "person"}
     assert "man" in words.nouns["person"] and words.nouns["lamp"] == ("lamp",)
     found = extract_claims("Two men stand by the lamps. There is no puppy.", "", words)
-    assert {claim.subject.noun for claim in found} >= {"person", "dog"}
+    assert {claim.subject.noun for claim in found} >= {"person", "lamp", "dog"}
+    (claim,) = extract_claims("There is a lamp.", "", words)
+    changes = reword("There is a lamp.", claim, [], words, "", np.random.default_rng(0))
+    assert {change.new_value for change in changes} == {"curtain"}
+
+
+@pytest.mark.parametrize("label", ["traffic cone", "safety vest", "hard hat", "circle", "square", "triangle"])
+def test_whatever_a_detector_reports_is_read_by_that_name(label):
+    words = words_known({LABELS: [label, "person"]})
+    for text in (f"There is a {label}.", f"A person stands next to a {label}."):
+        assert label in {claim.subject.noun for claim in extract_claims(text, "", words) if claim.kind == "existence"}

@@ -46,6 +46,8 @@ def test_fewer_pairs_may_be_read_with_critiques_and_every_one_is_still_read(exam
     ]
     assert sum(len(one.items) for one in few["blind"] if one.with_critiques) == 8
     assert sum(len(one.items) for one in few["blind"]) == 2 * 220
+    whole = readings("blind", exam, 0, by_critiques=True, criticised=8)
+    assert [len(one.items) for one in whole if one.with_critiques] == [CRITICISED, CRITICISED]
 
 
 def test_where_critiques_are_the_readout_all_pairs_are_read_with_them(exam):

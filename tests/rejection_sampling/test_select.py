@@ -173,6 +173,7 @@ def test_what_holds_of_every_selection(
     rule = Rule(budget=budget)
     result = selected(rows, rule, reward_margin=rewards, seed=seed)
     asked = past_experts(pa.Table.from_pylist(rows, schema=OFFERED), rule, 0.95)["pair_id"].to_pylist()
+    assert all(row["q_plus"] >= 0.95 for row in rows if row["pair_id"] in asked)
     fewer = selected(rows, rule, reward_margin={name: rewards[name] for name in asked}, seed=seed)
     assert fewer.kept == result.kept and refusals(fewer) == refusals(result)
     random.shuffle(rows)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vlrm.claims.drafts import Draft, Entity, finish
 from vlrm.claims.english.extract import read_english
+from vlrm.claims.english.lexicon import lexicon_of
 from vlrm.claims.lexer import Lexeme, lex, looks_printed
 from vlrm.claims.questions import Asked, read_question
 from vlrm.claims.reader import Reader
@@ -28,7 +29,7 @@ def extract_claims(response: str, question: str = "", vocabulary: Vocabulary = E
 @lru_cache(maxsize=65536)
 def _extract(response: str, question: str, vocabulary: Vocabulary) -> tuple[Claim, ...]:
     if vocabulary.english:
-        return tuple(read_english(response, question))
+        return tuple(read_english(response, question, lexicon_of(vocabulary)))
     asked = _asked(question, vocabulary)
     lexemes = lex(response, vocabulary)
     entities = asked.entities()

@@ -39,7 +39,7 @@ def readings(
     if part == "gate":
         return _some([item for item in exam if item["split"] == "gate"], "image", None)
     pairs, wordings = _report(exam, seed)
-    flipped = min(FLIPPED, criticised, len(pairs))
+    flipped = min(FLIPPED, len(pairs) if by_critiques else criticised, len(pairs))
     if part == "pairs":
         return _some(pairs, "image", None if by_critiques else criticised, flipped)
     if part == "wordings":
@@ -47,8 +47,8 @@ def readings(
     # Beside the flipped critiques stand critiques of a swapped image, whatever the readout.
     everything = pairs + [item for item in wordings if item["group_id"] == item["item_id"]]
     return [
-        *_some(everything, "blank", criticised if by_critiques else 0),
-        *_some(everything, "swapped", criticised if by_critiques else flipped),
+        *_some(everything, "blank", CRITICISED if by_critiques else 0),
+        *_some(everything, "swapped", CRITICISED if by_critiques else flipped),
     ]
 
 

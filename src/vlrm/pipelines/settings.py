@@ -93,7 +93,7 @@ class Critiques(BaseModel):
     share: float = Field(1.0, gt=0, le=1, exclude_if=lambda share: share == 1)
     on_policy_share: float = Field(1.0, gt=0, le=1, exclude_if=lambda share: share == 1)
     exam_samples: int = Field(2, ge=2)
-    exam_pairs: int = Field(CRITICISED, ge=1, exclude_if=lambda pairs: pairs == CRITICISED)
+    exam_pairs: int = Field(CRITICISED, ge=2, exclude_if=lambda pairs: pairs == CRITICISED)
     sampling: Sampling = Sampling(max_new_tokens=80)
     template: str = AUTO
     """How critics are asked and read: a name of :mod:`vlrm.critiques.templates`, or auto, by the base model."""

@@ -29,6 +29,10 @@ class Rule(BaseModel):
     chosen_floor: float = Field(0.3, ge=0, le=1, description="no claim of the chosen side may be less probable")
     rejected_ceiling: float = Field(0.15, ge=0, le=1, description="one differing claim must be at most so probable")
     count_silent: bool = Field(True, description="claims on which no expert says anything count in q+, by their prior")
+    # Left out of a round's key while true: rounds from before it stay what they are.
+    reward_refused: bool = Field(
+        True, description="the reward model scores pairs that experts refuse too", exclude_if=lambda all_: all_ is True
+    )
     veto_margin: float = Field(3.0, ge=0)
     veto_unless: float = Field(0.99, ge=0, le=1, description="evidence this sure is not vetoed")
     length_low: float = Field(0.8, gt=0)

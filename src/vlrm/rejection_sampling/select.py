@@ -67,10 +67,9 @@ def select_pairs(
     """Apply the rule to offered pairs (:data:`vlrm.rejection_sampling.offer.OFFERED`).
 
     ``reward_margin``: reward of chosen minus rejected by pair id, from a reward model that never trained on the pair's
-    image, for the pairs that get as far as the veto (:func:`past_experts`); it vetoes and says what is hard, it never
-    relabels. ``text_margin``: the same from a
-    text-only model, for the weights. The same input and seed give the same result, whatever the order of the
-    rows.
+    image, at least for the pairs that get as far as the veto (:func:`past_experts`); it vetoes and says what is
+    hard, it never relabels. ``text_margin``: the same from a text-only model, for the weights. The same input and seed
+    give the same result, whatever the order of the rows.
     """
     rows: list[dict[str, Any]] = sorted(offered.to_pylist(), key=lambda row: row["pair_id"])
     for row in rows:
@@ -102,7 +101,7 @@ def select_pairs(
 
 
 def past_experts(offered: pa.Table, rule: Rule, tau: float) -> pa.Table:
-    """The pairs that pass every test before the veto: of others no reward is asked, so none need be computed."""
+    """The pairs that pass every test before the veto: of others the rule asks no reward (ablations do)."""
     before = set(TESTS[: TESTS.index("vetoed")])
     keep = []
     for row in offered.to_pylist():

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from vlrm.claims.english.state import Link, State
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vlrm.claims.drafts import Entity
     from vlrm.claims.english.choosing import Word
 
@@ -160,27 +162,42 @@ class Clauses(State):
     def _presence(self, word: Word, place: int) -> None:
         """ "is not visible", "cannot be seen", "is absent": the subject of this sentence is not there.
 
-        "Not clearly visible" denies nothing, nor does "not seen wearing a hat".
+        "Not clearly visible" denies nothing, nor do "hardly visible" and "not seen wearing a hat", nor is it said of a
+        thing that a part of it is hidden.
         """
         said, ahead = word.raw.lower(), self.words[place + 1 : place + 2]
         before = place - 1
         while before >= 0 and self.words[before].raw.lower() in ("be", "been"):
             before -= 1
-        denied = self.negation == "not" and (self.of_none or self._tag(before) == "NEG")
+        helped = self._tag(before) in ("BE", "AUX") if self.of_none else self._tag(before) == "NEG"
+        denied = self.negation == "not" and helped and self.words[max(before, 0)].raw.lower() != "hardly"
         denies = said in self.lexicon.words["presence"] and denied
         if not (self.verb and (denies or said in self.lexicon.words["absence"])):
             return
         if any(other.tag == "V" or other.reading.value == "with" for other in ahead):
             return
-        stops = [other.end for other in self.words[:place] if other.tag == "STOP"]
+        stops = [number for number, other in enumerate(self.words[:place]) if other.tag == "STOP"]
+        sentence = self.words[max(stops, default=-1) + 1 : place]
+        if any(other.raw.lower() == "whose" for other in sentence):
+            return
         for subject in self.subjects:
+            if self._part_of(subject, sentence):
+                continue
             known = [draft for draft in self.drafts if draft.subject is subject]
             named = next((draft for draft in known if draft.kind == "existence" and draft.polarity), None)
-            if named is None or min(draft.start for draft in known) < max(stops, default=0):
+            if named is None or min(draft.start for draft in known) < sentence[0].start:
                 continue  # another sentence says that it is there
             self.drafts = [draft for draft in self.drafts if draft not in known]
             subject.denied = True
             self.add("existence", subject, named.start, named.end, named.span_value, polarity=False)
+
+    def _part_of(self, subject: Entity, sentence: Sequence[Word]) -> bool:
+        """Whether the sentence speaks of a part of the object: "the front of the bus", "most of the car"."""
+        start, end = subject.span
+        if " of " in self.text[start:end].lower():
+            return True
+        before = [word for word in sentence if word.tag != "NEG" and 0 <= start - word.end <= 1]
+        return any(word.raw.lower().split()[-1] == "of" for word in before)
 
     def _predicate(self, word: Word, place: int) -> None:
         """An attribute outside a noun phrase: predicate ("is red"), apposition, "with stripes", short answer."""

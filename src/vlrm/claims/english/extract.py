@@ -23,7 +23,7 @@ def read_english(response: str, question: str = "", lexicon: Lexicon = LEXICON) 
     asked = read_question(question, lexicon) if question else Asked()
     words = tag(response, lexicon)
     drafts: list[Draft] = []
-    answer = _yes_or_no(words) or (_short(words) if asked.stated else None)
+    answer = _yes_or_no(words) or (_short(words, lexicon.words["presence"]) if asked.stated else None)
     entities = asked.fresh_entities()
     if answer is not None:
         word, polarity, words = answer
@@ -41,19 +41,22 @@ def _sayable(draft: Draft) -> bool:
     return draft.kind == "text" or draft.subject.noun is not None
 
 
-_BACK = frozenset({"THERE", "BE", "AUX", "NEG", "SEE", "SPEAKER", "PRON", "ADV", "ADJ"})
+_BACK = frozenset({"THERE", "BE", "AUX", "NEG", "SEE", "SPEAKER", "PRON"})
 """What an answer is made of that only says "yes" or "no" in a sentence of its own."""
+_SURELY = frozenset({"really", "actually", "indeed", "definitely", "certainly", "clearly", "of course"})
 
 
-def _short(words: list[Word]) -> tuple[Word, bool, list[Word]] | None:
+def _short(words: list[Word], presence: frozenset[str]) -> tuple[Word, bool, list[Word]] | None:
     """ "There isn't.", "I don't see any.", "It is not.": yes or no to what was asked, and the sentences after it."""
     end = next((place for place, word in enumerate(words) if word.tag in ("STOP", "COMMA", "BUT")), len(words))
     said = [word.raw.lower() for word in words[:end]]
-    back = [word for word in words[:end] if word.raw.lower() not in ("any", "one", "that")]
-    plain = all(word.tag in _BACK and word.raw.lower() not in ("only", "just") for word in back)
+    none = "none" in said or any(word.tag == "NEG" for word in words[:end])
+    # "It is busy" answers another question; "it is not clearly visible" does not say no.
+    idle = presence if none else presence | _SURELY
+    back = [word for word in words[:end] if word.raw.lower() not in {"any", "one", "that", *idle}]
+    plain = all(word.tag in _BACK and word.raw.lower() != "hardly" for word in back)
     if not plain or not any(word.tag in ("BE", "AUX", "SEE", "NEG") for word in back):
         return None
-    none = "none" in said or any(word.tag == "NEG" for word in back)
     return words[0], not none, words[end:]
 
 

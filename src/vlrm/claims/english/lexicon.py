@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
 from vlrm.claims.vocabulary import NUMBER_WORDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vlrm.claims.vocabulary import Vocabulary
 
 TABLES = Path(__file__).parent
 _VOWELS = "aeiou"
@@ -36,13 +41,17 @@ def _table(name: str) -> dict[str, Any]:
 
 
 class Lexicon:
-    """Every surface with its readings, the longest surface that begins with a word, and the values edits may use."""
+    """Every surface with its readings, the longest surface that begins with a word, and the values edits may use.
 
-    def __init__(self) -> None:
-        self.objects = _table("objects")
+    ``labels``: nouns that are objects beside those of the tables, by no other name, and exchanged for each other.
+    """
+
+    def __init__(self, labels: Sequence[str] = ()) -> None:
+        self.objects = _table("objects") | {label: {"same": [label], "kinds": []} for label in labels}
         self.attributes = _table("attributes")
         self.relations = _table("relations")
-        self.groups: list[list[str]] = list(_table("groups").values())
+        self.labels = tuple(labels)
+        self.groups: list[list[str]] = [*_table("groups").values(), list(labels)]
         self._plurals: dict[str, str] = _table("plurals")
         self._singulars = {many: one for one, many in self._plurals.items()}
         self.words = {name: frozenset(words) for name, words in _table("words").items()}
@@ -100,6 +109,10 @@ class Lexicon:
         for relation, entry in self.relations.items():
             for surface in entry["words"]:
                 add(surface, Reading("P", relation))
+        for label in self.labels:  # a "circle" is an object where a detector reports circles
+            for surface in (label, self.plural(label)):
+                words = tuple(surface.replace("-", " ").split())
+                found[words] = [one for one in found[words] if one.tag not in ("SCENE", "ABSTRACT")]
         return {words: tuple(readings) for words, readings in found.items()}
 
     @cached_property
@@ -198,3 +211,14 @@ def _forms(verb: str, irregular: dict[str, list[str]]) -> list[tuple[str, str]]:
 
 LEXICON = Lexicon()
 """Read once a process."""
+
+
+@cache
+def lexicon_of(vocabulary: Vocabulary) -> Lexicon:
+    """The words to read a text with: ours, and those of the vocabulary's nouns that ours have no noun for."""
+    labels = []
+    for noun in sorted(vocabulary.nouns):
+        known = LEXICON.table.get(tuple(noun.replace("-", " ").split()), ())
+        if not any(reading.tag == "N" for reading in known):
+            labels.append(noun)
+    return Lexicon(labels) if labels else LEXICON

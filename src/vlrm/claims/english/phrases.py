@@ -58,8 +58,8 @@ def read_phrase(words: Sequence[Word], place: int) -> tuple[Phrase, int] | None:
             determiner = word.reading.value
         elif tag == "APPROX":
             inexact = True
-        elif numbers and _ranges(words, place):
-            numbers, inexact = [], True
+        elif numbers and ranges(words, place):
+            numbers, inexact = [word] if tag == "NUM" else [], True
         elif tag == "NUM":
             if numbers and words[place - 1].tag not in ("DET", "OF"):
                 break
@@ -87,11 +87,11 @@ def read_phrase(words: Sequence[Word], place: int) -> tuple[Phrase, int] | None:
             break
         place += 1
     if numbers or other:
-        return _bare(words, first, place, determiner, numbers, attributes)
+        return _bare(words, first, place, determiner, numbers, attributes, inexact)
     return None
 
 
-def _ranges(words: Sequence[Word], place: int) -> bool:
+def ranges(words: Sequence[Word], place: int) -> bool:
     """Whether the number before is the lower one of a range: "two or three", "2 to 3", "2-3"."""
     word, before = words[place], words[place - 1]
     if before.tag != "NUM":
@@ -99,7 +99,7 @@ def _ranges(words: Sequence[Word], place: int) -> bool:
     if word.tag == "NUM":
         return word.start - before.end == 1
     ahead = words[place + 1] if place + 1 < len(words) else None
-    return word.raw.lower() in ("or", "to", "–", "—") and ahead is not None and ahead.tag == "NUM"
+    return word.raw.strip().lower() in ("or", "to", "-", "–", "—") and ahead is not None and ahead.tag == "NUM"
 
 
 def _joins_attributes(words: Sequence[Word], place: int) -> bool:
@@ -144,7 +144,7 @@ def _contiguous(words: Sequence[Word], place: int) -> bool:
 
 def _bare(
     words: Sequence[Word], first: int, place: int, determiner: str, numbers: list[Word],
-    attributes: list[tuple[str, str, Word]],
+    attributes: list[tuple[str, str, Word]], inexact: bool = False,
 ) -> tuple[Phrase, int] | None:  # fmt: skip
     """ "one is red", "two of them", "the other": objects spoken of before."""
     if attributes:
@@ -158,5 +158,5 @@ def _bare(
     head = words[place - 1]
     return Phrase(
         None, head, words[first].start, head.end, determiner, number=numbers[0] if numbers else None, anaphor=True,
-        plural=bool(numbers and numbers[0].reading.number != 1),
+        inexact=inexact, plural=bool(numbers and numbers[0].reading.number != 1),
     ), place  # fmt: skip

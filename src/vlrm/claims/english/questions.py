@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from vlrm.claims.drafts import Draft, Entity
-from vlrm.claims.english.phrases import read_phrase
+from vlrm.claims.english.phrases import ranges, read_phrase
 from vlrm.claims.english.reader import Reader
 from vlrm.claims.english.tagger import Word, tag
 
@@ -239,6 +239,8 @@ def short_answer(
 
 
 def _number(entities: Sequence[Entity], words: Sequence[Word]) -> list[Draft]:
+    if any(ranges(words, place) for place in range(1, len(words))):
+        return []
     for word in words:
         denies = word.tag == "NEG" and word.reading.value in ("no", "none")
         if (word.tag == "NUM" and word.reading.number >= 0) or denies:

@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from vlrm.claims.english.lexicon import LEXICON
+from vlrm.claims.english.lexicon import LEXICON, Lexicon, lexicon_of
 from vlrm.claims.english.tagger import Word, tag
 from vlrm.claims.rewording import Change, flips, labels
 from vlrm.claims.vocabulary import NUMBER_WORDS, Vocabulary
@@ -34,7 +34,7 @@ def reword_english(  # noqa: PLR0911 - one return for each kind of claim
     if not claim.polarity or claim.hedged:
         return []
     if claim.kind == "existence":
-        return list(_objects(text, claim, question))
+        return list(_objects(text, claim, question, vocabulary))
     if claim.kind == "count":
         return list(_counts(claim, said))
     if claim.kind == "attribute":
@@ -44,14 +44,15 @@ def reword_english(  # noqa: PLR0911 - one return for each kind of claim
     return list(labels(claim, said, objects, vocabulary))
 
 
-def _objects(text: str, claim: Claim, question: str) -> Iterator[Change]:
-    """Another object in every place where the text names this one.
+def _objects(text: str, claim: Claim, question: str, vocabulary: Vocabulary) -> Iterator[Change]:
+    """Another object of the vocabulary in every place where the text names this one.
 
     Persons stay: what a text goes on to say of them ("he", "wearing") is said of nothing else.
     """
     noun = claim.subject.noun
-    words = tag(text, LEXICON)
-    if noun is None or noun not in LEXICON.objects or noun == "person" or _named(question, noun):
+    lexicon = lexicon_of(vocabulary)
+    words = tag(text, lexicon)
+    if noun is None or noun not in lexicon.objects or noun == "person" or _named(question, noun, lexicon):
         return
     places = [word for word in words if word.tag == "N" and word.reading.value == noun]
     if len({(word.raw.lower(), word.reading.plural) for word in places}) != 1 or _modifies(words, places):
@@ -60,23 +61,23 @@ def _objects(text: str, claim: Claim, question: str) -> Iterator[Change]:
         return
     old, many = places[0].raw.lower(), places[0].reading.plural
     mentioned = {word.reading.value for word in words if word.tag == "N"}
-    fitting = dict.fromkeys(other for group in LEXICON.groups if noun in group for other in group)
+    fitting = dict.fromkeys(other for group in lexicon.groups if noun in group for other in group)
     for other in fitting:
-        if other in mentioned or other in _UNCOUNTED:
+        if other not in vocabulary.nouns or other in mentioned or other in _UNCOUNTED:
             continue
-        for surface in surfaces(other, many):
+        for surface in surfaces(other, many, lexicon):
             spans = [(word.start, word.end, surface) for word in places]
             yield Change("object", spans, noun, other, words=(old, surface))
 
 
-def surfaces(noun: str, many: bool) -> list[str]:
+def surfaces(noun: str, many: bool, lexicon: Lexicon = LEXICON) -> list[str]:
     """The words for a class and for its kinds, in the number asked for."""
-    names = [name for key in ("same", "kinds") for name in LEXICON.objects[noun][key] if name.count(" ") < 2]
-    return [LEXICON.plural(name) if many else name for name in names]
+    names = [name for key in ("same", "kinds") for name in lexicon.objects[noun][key] if name.count(" ") < 2]
+    return [lexicon.plural(name) if many else name for name in names]
 
 
-def _named(question: str, noun: str) -> bool:
-    return any(word.tag == "N" and word.reading.value == noun for word in tag(question, LEXICON))
+def _named(question: str, noun: str, lexicon: Lexicon) -> bool:
+    return any(word.tag == "N" and word.reading.value == noun for word in tag(question, lexicon))
 
 
 def _modifies(words: Sequence[Word], places: Sequence[Word]) -> bool:

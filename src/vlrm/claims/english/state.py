@@ -76,7 +76,7 @@ class State:
 
     def _clear(self) -> None:
         self.negation = ""
-        self.none_of = self.of_none = False
+        self.none_of = self.of_none = self.lacking = False
         """After "none of", and after what it is none of: "none of the chairs" says that there are some."""
         self.heads: list[Entity] = []
         self.subjects: list[Entity] = []

@@ -18,6 +18,7 @@ _TOKEN = re.compile(
     r"""|(?P<nt>(?:[A-Za-z]+n['’]t|can['’]t|cannot)\b)|(?P<word>o['’]clock|\d+:\d+|[A-Za-z0-9]+(?:\.[A-Za-z0-9]+)*)"""
     r"""|(?P<clitic>['’](?:s|re|m|ve|ll|d)?\b)|(?P<mark>[.,;:!?()&\n–—]|\s-\s)"""
 )
+_ITEM = re.compile(r"^[ \t*#-]*(\d+)[.)] ", re.MULTILINE)
 _ADJECTIVE = re.compile(r"(ous|ful|less|able|ible|ish|ive|ic|like|most|y-looking|ular|ical)$")
 
 
@@ -37,6 +38,7 @@ def _candidates(text: str, lexicon: Lexicon) -> list[Candidates]:
     ]
     lower = [token[1].lower() for token in tokens]
     found: list[Candidates] = []
+    items = _item_numbers(text)
     place = 0
     while place < len(tokens):
         kind, raw, start, end = tokens[place]
@@ -45,7 +47,7 @@ def _candidates(text: str, lexicon: Lexicon) -> list[Candidates]:
             found += _nobody(start, tokens[last][3], lower[last + 1 : last + 2])
             place = last + 1
             continue
-        if _numbers_an_item(text, start, end, raw):
+        if start in items:
             found.append(((Reading("STOP", raw),), start, end + 1, raw))
             place += 2
             continue
@@ -69,17 +71,10 @@ def _candidates(text: str, lexicon: Lexicon) -> list[Candidates]:
     return found
 
 
-def _numbers_an_item(text: str, start: int, end: int, raw: str) -> bool:
-    """Whether a number at the beginning of a line, "2." or "2)", only counts the items of a list."""
-    line = text[text.rfind("\n", 0, start) + 1 : start].strip(" \t*#-")
-    first = "\n" not in text[:start]
-    return (
-        not line
-        and raw.isdigit()
-        and text[end : end + 1] in (".", ")")
-        and text[end + 1 : end + 2] == " "
-        and (not first or raw == "1")
-    )
+def _item_numbers(text: str) -> set[int]:
+    """Where numbers begin that only count the items of a list, "1." or "2)" at the beginning of several lines."""
+    found = {match.start(1) for match in _ITEM.finditer(text)}
+    return found if len(found) > 1 else set()
 
 
 def _nobody(start: int, end: int, following: Sequence[str]) -> list[Candidates]:

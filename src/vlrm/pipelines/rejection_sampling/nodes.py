@@ -51,7 +51,8 @@ def select(
 ) -> tuple[pa.Table, pa.Table, pa.Table, pa.Table]:
     """Kept pairs, all pairs with the test that refused them, the audit table, and the waterfall."""
     model = RewardModel.load(reward_model, open_vlm(policy, data))
-    rewards = pair_margins(model, past_experts(offered, rule, float(tau["tau"])).select(PAIR_TEXTS).to_pylist())
+    asked = offered if rule.reward_refused else past_experts(offered, rule, float(tau["tau"]))
+    rewards = pair_margins(model, asked.select(PAIR_TEXTS).to_pylist())
     selection = select_pairs(
         offered,
         rule,
