@@ -78,10 +78,10 @@ def figures_of(
     pairs = [item for item in asked if item.task == "pair"]
     figures |= _accuracies("", "accuracy", pairs, {"pair": ours, "detector_only": rule, "text_only": text})
     figures |= _accuracies("", "accuracy_round0", pairs, {"pair": before})
+    adversarial = [item for item in asked if item.category == ADVERSARIAL]
     for view in scores[0]["blind"]:
         seen = right_by_rewards({k: v for one in scores for k, v in one["blind"][view].items()}, asked)
         figures |= _accuracies("", f"accuracy_{view}", pairs, {"pair": seen})
-        adversarial = [item for item in asked if item.category == ADVERSARIAL]
         figures |= _accuracies("pope_adversarial_", f"accuracy_{view}", adversarial, {"": seen})
     figures["pair_gain"] = _difference(pairs, ours, before)
     figures["pair_over_detector"] = _difference(pairs, ours, rule)

@@ -29,6 +29,13 @@ def test_any_other_detector_has_answers_read_as_english_and_edits_made_of_its_la
     assert {change.new_value for change in changes} == {"curtain"}
 
 
+@pytest.mark.parametrize("label", ["Helmet", "traffic_cone", "Fire-Extinguisher"])
+def test_labels_are_spelt_as_texts_spell_them(label):
+    words = words_known({LABELS: [label]})
+    said = label.lower().replace("_", " ")
+    assert [claim.subject.noun for claim in extract_claims(f"There is a {said}.", "", words)] == [label]
+
+
 @pytest.mark.parametrize("label", ["traffic cone", "safety vest", "hard hat", "circle", "square", "triangle"])
 def test_whatever_a_detector_reports_is_read_by_that_name(label):
     words = words_known({LABELS: [label, "person"]})

@@ -7,7 +7,7 @@ import io
 import math
 import os
 import warnings
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -146,11 +146,16 @@ def spare_refused(
 def other_image(images: Sequence[str], own: str, number: int) -> str | None:
     """One of ``images``, sorted, that is not ``own``: the ``number``-th, counted round and round; None without any."""
     place = bisect_left(images, own)
-    inside = place < len(images) and images[place] == own
-    if len(images) == inside:
+    left_out = [place] if place < len(images) and images[place] == own else []
+    if len(images) == len(left_out):
         return None
-    number %= len(images) - inside
-    return images[number + (inside and number >= place)]
+    return images[other_place(number % (len(images) - len(left_out)), left_out)]
+
+
+def other_place(number: int, left_out: Sequence[int]) -> int:
+    """The ``number``-th of 0, 1, 2 ... that is not among ``left_out`` (ascending), found without listing the others."""
+    # The i-th that is left out has left_out[i] - i others before it.
+    return number + bisect_right(range(len(left_out)), number, key=lambda i: left_out[i] - i)
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:

@@ -66,6 +66,7 @@ class Display:
     def ends(self, stage: Stage, place: str, what: str, seconds: float | None = None) -> None:
         """``seconds``: how long it took, where it was done now."""
         self._working.pop(stage.name, None)
+        self._stage_time.pop(stage.name, None)
         self._refresh()
         left = None
         if self._run_time is not None:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 Part = Literal["gate", "pairs", "wordings", "blind"]
 """The gate; of the report split the pairs that stand alone, the wordings of groups, and both without their image."""
 CRITICISED = 160
-"""By default, report pairs, beside the groups, read with critiques where the readout is plain; of a blind view always.
-"""
+"""Report pairs, beside the groups, read with critiques where the readout is plain, unless told otherwise; of a blind view
+where critiques are the readout."""
 FLIPPED = 60
 """Report pairs whose critiques are read with their checks flipped, for the verdict-flip sensitivity."""
 
@@ -39,7 +39,8 @@ def readings(
     if part == "gate":
         return _some([item for item in exam if item["split"] == "gate"], "image", None)
     pairs, wordings = _report(exam, seed)
-    flipped = min(FLIPPED, len(pairs) if by_critiques else criticised, len(pairs))
+    read = len(pairs) if by_critiques else min(criticised, len(pairs))
+    flipped = min(FLIPPED, read)
     if part == "pairs":
         return _some(pairs, "image", None if by_critiques else criticised, flipped)
     if part == "wordings":

@@ -3,7 +3,6 @@ swapped."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from vlrm.critiques import grammar, parser
 from vlrm.evaluation.bootstrap import image_clusters
 from vlrm.evaluation.exam_critiques import SIDES
 from vlrm.evaluation.outcomes import PLAIN
-from vlrm.images import BLANK
+from vlrm.images import BLANK, other_place
 from vlrm.reward.model import RewardModel, Row
 from vlrm.reward.scoring import score
 from vlrm.schema import SCORES
@@ -94,16 +93,10 @@ def images_under(view: str, items: Sequence[dict[str, Any]], seed: int) -> list[
     others = {}
     for name, i in place.items():
         # Quads found on a few images link them all: then at least not the image itself, and no partner in a quad.
-        left_out: list[list[int]] = [members[family[name]], sorted(partners[i]), [i], []]
-        others[name] = names[_draw_but(rng, len(names), next(each for each in left_out if len(each) < len(names)))]
+        tries: list[list[int]] = [members[family[name]], sorted(partners[i]), [i], []]
+        left_out = next(each for each in tries if len(each) < len(names))
+        others[name] = names[other_place(int(rng.integers(len(names) - len(left_out))), left_out)]
     return [others[image] for image in own]
-
-
-def _draw_but(rng: np.random.Generator, n: int, left_out: Sequence[int]) -> int:
-    """One of 0 .. n - 1 that is not among ``left_out`` (in order), found without listing the others."""
-    drawn = int(rng.integers(n - len(left_out)))
-    # The i-th that is left out has left_out[i] - i others before it.
-    return drawn + bisect_right(range(len(left_out)), drawn, key=lambda i: left_out[i] - i)
 
 
 def score_table(rows: Sequence[dict[str, Any]]) -> pa.Table:

@@ -79,10 +79,8 @@ def made_of(configured: Sequence[ExpertConfig | dict[str, Any]]) -> tuple[list[s
     paths = [path for value in settings if isinstance(value, str) and (path := Path(value).expanduser()).exists()]
     # An expert that is made of others (fusion) lists their entries among its settings.
     inner = [entry for value in settings if isinstance(value, list) for entry in value if _is_entry(entry)]
-    if inner:
-        deeper = made_of(inner)
-        return [*modules, *deeper[0]], [*paths, *deeper[1]]
-    return modules, paths
+    deeper: tuple[list[str], list[Path]] = made_of(inner) if inner else ([], [])
+    return [*modules, *deeper[0]], [*paths, *deeper[1]]
 
 
 def _is_entry(value: Any) -> bool:

@@ -96,7 +96,7 @@ def critique_requests(
             yield Request(Conversation(image, messages), row_seed("critique", seed, identity, sample))
 
 
-UNNAMED = Sampling(max_new_tokens=96)
+FORMER = Sampling(max_new_tokens=96)
 """How critiques are drawn for a reward model that was released before its folder said how."""
 
 
@@ -132,7 +132,7 @@ class Scorer:
         if model.config.critiques > 0:
             critic = opened()
             load_critic(critic, folder / CRITIC_FOLDER)
-        return Scorer(model, critic, config.sampling or UNNAMED)
+        return Scorer(model, critic, config.sampling or FORMER)
 
     def verdict(self, critique: str) -> str | None:
         """``right`` or ``wrong`` as a critique calls the response; None where it does not parse."""

@@ -165,16 +165,17 @@ class Clauses(State):
         "Not clearly visible" denies nothing, nor do "hardly visible" and "not seen wearing a hat", nor is it said of a
         thing that a part of it is hidden.
         """
-        said, ahead = word.raw.lower(), self.words[place + 1 : place + 2]
+        said, words = word.raw.lower(), self.lexicon.words
+        if not self.verb or said not in words["presence"] | words["absence"]:
+            return
         before = place - 1
         while before >= 0 and self.words[before].raw.lower() in ("be", "been"):
             before -= 1
         helped = self._tag(before) in ("BE", "AUX") if self.of_none else self._tag(before) == "NEG"
         denied = self.negation == "not" and helped and self.words[max(before, 0)].raw.lower() != "hardly"
-        denies = said in self.lexicon.words["presence"] and denied
-        if not (self.verb and (denies or said in self.lexicon.words["absence"])):
+        if not (denied or said in words["absence"]):
             return
-        if any(other.tag == "V" or other.reading.value == "with" for other in ahead):
+        if any(other.tag == "V" or other.reading.value == "with" for other in self.words[place + 1 : place + 2]):
             return
         stops = [number for number, other in enumerate(self.words[:place]) if other.tag == "STOP"]
         sentence = self.words[max(stops, default=-1) + 1 : place]

@@ -43,11 +43,12 @@ def _table(name: str) -> dict[str, Any]:
 class Lexicon:
     """Every surface with its readings, the longest surface that begins with a word, and the values edits may use.
 
-    ``labels``: nouns that are objects beside those of the tables, by no other name, and exchanged for each other.
+    ``labels``: nouns that are objects beside those of the tables, by no other name (but in lower case, and with spaces
+    for underscores), and exchanged for each other.
     """
 
     def __init__(self, labels: Sequence[str] = ()) -> None:
-        self.objects = _table("objects") | {label: {"same": [label], "kinds": []} for label in labels}
+        self.objects = _table("objects") | {label: {"same": [_spelt(label)], "kinds": []} for label in labels}
         self.attributes = _table("attributes")
         self.relations = _table("relations")
         self.labels = tuple(labels)
@@ -110,7 +111,7 @@ class Lexicon:
             for surface in entry["words"]:
                 add(surface, Reading("P", relation))
         for label in self.labels:  # a "circle" is an object where a detector reports circles
-            for surface in (label, self.plural(label)):
+            for surface in (_spelt(label), self.plural(_spelt(label))):
                 words = tuple(surface.replace("-", " ").split())
                 found[words] = [one for one in found[words] if one.tag not in ("SCENE", "ABSTRACT")]
         return {words: tuple(readings) for words, readings in found.items()}
@@ -190,6 +191,11 @@ class Lexicon:
                 add(surface, Reading("V", relation, form="ed"))
 
 
+def _spelt(label: str) -> str:
+    """How texts spell what a detector calls "Traffic_Cone"."""
+    return label.lower().replace("_", " ")
+
+
 def _forms(verb: str, irregular: dict[str, list[str]]) -> list[tuple[str, str]]:
     """(form, surface) of a verb, of which the first word is inflected."""
     first, _, rest = verb.partition(" ")
@@ -218,7 +224,7 @@ def lexicon_of(vocabulary: Vocabulary) -> Lexicon:
     """The words to read a text with: ours, and those of the vocabulary's nouns that ours have no noun for."""
     labels = []
     for noun in sorted(vocabulary.nouns):
-        known = LEXICON.table.get(tuple(noun.replace("-", " ").split()), ())
+        known = LEXICON.table.get(tuple(_spelt(noun).replace("-", " ").split()), ())
         if not any(reading.tag == "N" for reading in known):
             labels.append(noun)
     return Lexicon(labels) if labels else LEXICON

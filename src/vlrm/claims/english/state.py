@@ -76,8 +76,10 @@ class State:
 
     def _clear(self) -> None:
         self.negation = ""
-        self.none_of = self.of_none = self.lacking = False
+        self.none_of = self.of_none = False
         """After "none of", and after what it is none of: "none of the chairs" says that there are some."""
+        self.lacking = False
+        """After "the image lacks": denied is what it lacks, not what it also shows."""
         self.heads: list[Entity] = []
         self.subjects: list[Entity] = []
         self.acting: list[Entity] = []
