@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 Part = Literal["gate", "pairs", "wordings", "blind"]
 """The gate; of the report split the pairs that stand alone, the wordings of groups, and both without their image."""
 CRITICISED = 160
-"""Report pairs, beside the groups, read with critiques where the readout is plain, unless told otherwise; of a blind view
-where critiques are the readout."""
+"""Report pairs, beside the groups, read with critiques where the readout is plain, unless told otherwise; of a blind
+view where critiques are the readout."""
 FLIPPED = 60
 """Report pairs whose critiques are read with their checks flipped, for the verdict-flip sensitivity."""
 
