@@ -134,7 +134,8 @@ def show(found: SeedFigures, arms: Ablations | None, result: dict[str, Any], con
     console.print(best)
     if arms is not None:
         console.print(arms_table(arms))
-        console.print(labels_table(arms.labels))
+        if labels := labels_table(arms.labels):
+            console.print(labels)
         for remark in remarks(arms):
             console.print(remark)
     spent = Table(title="Runs", title_justify="left")

@@ -20,7 +20,7 @@ class Rule(BaseModel, extra="forbid"):
     fail_at: int = 99
 
 
-def configure(rounds, newest=None, answers=False, answered=False, asking=False):
+def configure(rounds, newest=None, answers=False, answered=False, asking=False, own_images=False):
     global ROUNDS
     ROUNDS = rounds
 

@@ -38,8 +38,11 @@ class VlrmContext(KedroContext):
         newest = Ledger.open(folder, experiment, self.project_path).newest_sealed()
         answers = parameters.get("responses") is not None
         answered = (data / "07_model_output" / "answers" / experiment / "claims.parquet").is_file()
-        asking = parameters.get("images") is not None and parameters.get("questions") is not None
-        importlib.import_module(f"{self._package_name}.pipelines").configure(rounds, newest, answers, answered, asking)
+        own_images = parameters.get("images") is not None
+        asking = own_images and parameters.get("questions") is not None
+        importlib.import_module(f"{self._package_name}.pipelines").configure(
+            rounds, newest, answers, answered, asking, own_images
+        )
         project.pipelines.configure(f"{self._package_name}.pipeline_registry")
 
     def _declared(self, environment: str | None) -> Mapping[str, Any]:

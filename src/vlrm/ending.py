@@ -84,7 +84,8 @@ def _ablations(console: Console, catalog: DataCatalog) -> None:
 
     found = Ablations.model_validate(catalog.load(ABLATIONS))
     console.print(arms_table(found))
-    console.print(labels_table(found.labels))
+    if labels := labels_table(found.labels):
+        console.print(labels)
     for remark in remarks(found):
         console.print(remark)
     console.print(f"Ablation  {_path(catalog, ABLATION_REPORT)}")

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 
 from kedro.framework.hooks import hook_impl
 
-from vlrm.errors import UserError
 from vlrm.stages import CONTENT, check_there
 
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
     from kedro.pipeline import Pipeline
 
-IMAGES = "params:images"
 REWARD = "params:reward"
 POLICY = "params:policy"
 
@@ -23,17 +21,10 @@ class PreflightHooks:
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Refuse to ablate without exact truth: an arm's ceiling, label errors and best rule all need it.
+        """Refuse to train what this machine cannot, and files that are not there.
 
-        And to train what this machine cannot, and files that are not there. A base model that is made on first use is
-        made here, when all else is right.
+        A base model that is made on first use is made here, when all else is right.
         """
-        arms = any((node.namespace or "").startswith("ablation.") for node in pipeline.nodes)
-        if arms and catalog.exists(IMAGES) and catalog.load(IMAGES) is not None:
-            raise UserError(
-                "kedro run --pipeline ablate compares with exact truth, which images= does not give: leave images= out "
-                "to run it on the embedded world."
-            )
         for name in sorted(CONTENT):
             full = f"params:{name}"
             if full in pipeline.inputs() and catalog.exists(full) and (value := catalog.load(full)) is not None:

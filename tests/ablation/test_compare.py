@@ -114,6 +114,25 @@ def test_the_terminal_tables_and_the_page_show_every_arm(found: Ablations) -> No
     assert page.count("<svg") >= 4
 
 
+def test_where_evidence_judged_the_exam_names_and_pages_say_so(measured: Measured) -> None:
+    arms = {name: values for name, values in measured.values.items() if name != "exact_labels"}
+    unknown = [LabelRound(arm=arm, round=1, pairs=40, figures={"label_error": None}) for arm in ("full", "no_quads")]
+    pairs = {"full": 40, "no_quads": 40}
+    own = [Measured(measured.clusters, arms)]
+    found = compare(own, rounds=1, pairs=pairs, labels=unknown, by_evidence=True, draws=50)
+    assert all(name.startswith("evidence_") for name in found.full)
+    assert found.full["evidence_pair_accuracy"] is not None
+    assert [arm.loses for arm in found.arms] == [True, False]
+    assert labels_table(found.labels) is None
+    stream = io.StringIO()
+    Console(file=stream, width=200).print(arms_table(found))
+    shown, page = stream.getvalue(), render_ablations(found)
+    for said in (shown, page):
+        assert f"{100 * found.full['evidence_pair_accuracy'].value:.1f}" in said
+    assert "judged by evidence" in shown
+    assert "Truth is unknown about these images" in page and "Labels against exact truth" not in page
+
+
 def test_judges_are_written_as_scores() -> None:
     report = outcomes(margins(0.5, 6), verdicts=margins(0.8, 7))
     votes = Outcomes.read(report.exam.to_arrow(), verdict_scores(report)).margin()

@@ -29,8 +29,14 @@ def test_a_label_is_right_wrong_or_neither() -> None:
     ]
     table = label_rows(kept(*rows), SCENES, "full", 2)
     assert table.schema == LABELS
-    assert table["right"].to_pylist() == [1.0, 0.0, None]
-    assert table["mined"].to_pylist() == [False, True, False]
+    assert table["right"].to_pylist() == [1.0, 0.0, None, None]
+    assert table["known"].to_pylist() == [True, True, True, False]
+    assert table["mined"].to_pylist() == [False, True, False, False]
+    (one,) = label_rounds([frame_of(table)])
+    tied = one.figures["tied"]
+    assert one.pairs == 4
+    assert tied is not None
+    assert (tied.n, tied.value) == (3, pytest.approx(1 / 3))  # what is not known is no tie
     assert set(table["round"].to_pylist()) == {2}
 
 

@@ -101,7 +101,7 @@ def arguments(tmp_path):
     )
     labels = [
         {"arm": arm, "round": 1, "pair_id": f"p{n}", "image_sha256": f"s{n}", "source": "candidates", "mined": False,
-         "right": float(arm == "full" or n > 2)}
+         "known": True, "right": float(arm == "full" or n > 2)}
         for arm in ("full", "self_labelled")
         for n in range(10)
     ]  # fmt: skip

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from vlrm.ablation.arms import ARMS
+from vlrm.ablation.arms import ARMS, WITHOUT_TRUTH
 from vlrm.pipelines.ablate.pipeline import SELF_ROUNDS, create_pipeline
 from vlrm.pipelines.iterate.pipeline import create_pipeline as loop
 from vlrm.stages import folder_of, round_by_round, whole_plan
@@ -60,6 +60,18 @@ def test_the_self_labeller_draws_prompts_only_where_the_loop_has_none(rounds: in
     assert sum(name.endswith("train_reward_model") for name in names) == last
     assert sum(name.endswith("draw_prompts") for name in names) == last - rounds
     assert sum(name.endswith("sit_exam") for name in names) == 1
+
+
+def test_on_a_users_images_no_arm_reads_truth_or_draws_prompts_that_there_are_none_of() -> None:
+    pipeline = create_pipeline(2, asking=True, own_images=True)
+    ending = next(node for node in pipeline.nodes if node.name.endswith("report_arms"))
+    told = [name.split(".")[1] for name in ending.inputs if name.startswith("ablation.")]
+    assert told == list(WITHOUT_TRUTH)
+    assert set(ARMS) - set(told) == {"experts_as_reward", "exact_labels"}
+    assert not any(name.startswith("ablation.") and name.endswith("draw_prompts") for name in arms_of(pipeline, ""))
+    trained = [name for name in arms_of(pipeline, "self_labelled") if name.endswith("train_reward_model")]
+    assert len(trained) == 2
+    assert pipeline.inputs() == loop(2, asking=True).inputs()
 
 
 def test_arms_on_the_loops_pairs_select_nothing(ablate: Pipeline) -> None:

@@ -53,12 +53,14 @@ class Arm:
     """How its reward model is trained; None where no reward model is trained."""
     own_pairs: bool = False
     """It selects pairs itself; otherwise it trains on the pairs the loop kept."""
+    only_with_truth: bool = False
+    """It reads exact truth, or would be judged by labels of its own where none is known."""
 
 
 NO_CRITIQUES = Recipe(critiques=False)
 ARMS = {
     "self_labelled": Arm(
-        "ablation", "has no experts: in each of five rounds the model of the round before labels pairs of candidates",
+        "ablation", "has no experts: round by round the model of the round before labels pairs of candidates",
         NO_CRITIQUES, own_pairs=True,
     ),
     "no_critiques": Arm("ablation", "reads no critiques and learns none", NO_CRITIQUES),
@@ -83,9 +85,14 @@ ARMS = {
     "text_classifier": Arm("floor", "is a logistic regression on words and word pairs, five-fold by image"),
     "length_only": Arm("floor", "prefers the shorter or the longer answer, whichever the gate split says"),
     "majority_verdict": Arm("floor", "counts the verdicts of the last round's critiques"),
-    "experts_as_reward": Arm("ceiling", "runs the experts on the exam's images and scores groundedness"),
+    "experts_as_reward": Arm(
+        "ceiling", "runs the experts on the exam's images and scores groundedness", only_with_truth=True
+    ),
     "exact_labels": Arm(
-        "ceiling", "selects and labels the same offered pairs by exact truth", Recipe(), own_pairs=True
+        "ceiling", "selects and labels the same offered pairs by exact truth", Recipe(), own_pairs=True,
+        only_with_truth=True,
     ),
 }  # fmt: skip
+WITHOUT_TRUTH = {name: arm for name, arm in ARMS.items() if not arm.only_with_truth}
+"""The arms on a user's images."""
 TRAINED = tuple(name for name, arm in ARMS.items() if arm.recipe is not None)

@@ -13,6 +13,7 @@ from vlrm.ablation.labels import LabelRound
 from vlrm.evaluation.bootstrap import DRAWS, Floats, Ints, SeedResampler, ratio
 from vlrm.evaluation.figures import Figure
 from vlrm.evaluation.metrics import item_values
+from vlrm.evaluation.naming import evidence_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,15 +55,20 @@ class ArmResult(BaseModel):
     @property
     def loses(self) -> bool | None:
         """Whether the full loop is clearly better; None where that was not measured."""
-        difference = self.against_full.get(HEADLINE)
+        difference = figure_of(self.against_full, HEADLINE)
         return None if difference is None else difference.high < 0
 
 
 class Ablations(BaseModel):
-    """Everything an ``ablate`` run found; every figure is of the plain reading (no critique in the input)."""
+    """Everything an ``ablate`` run found; every figure is of the plain reading (no critique in the input).
+
+    Where evidence judged the exam, the names of figures say so (:mod:`vlrm.evaluation.naming`).
+    """
 
     model_config = ConfigDict(extra="forbid")
 
+    by_evidence: bool = False
+    """The exam's labels are what the experts say: nobody knows the truth about its images."""
     seeds: int
     rounds: int
     pairs: int
@@ -73,6 +79,11 @@ class Ablations(BaseModel):
     arms: list[ArmResult]
     gap_recovered: Figures
     labels: list[LabelRound] = Field(default_factory=list)
+
+
+def figure_of(figures: Figures, name: str) -> Figure | None:
+    """A figure by its name in :data:`FIGURES`, whichever of truth and evidence it was judged by."""
+    return figures.get(name) or figures.get(evidence_name(name))
 
 
 @dataclass(frozen=True)
@@ -99,20 +110,23 @@ def compare(
     rounds: int,
     pairs: Mapping[str, int],
     labels: list[LabelRound],
+    by_evidence: bool = False,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Ablations:
     """Every arm beside the full loop, over one seed or several; ``pairs``: how many each trained on."""
     resampler = SeedResampler([one.clusters for one in seeds], draws, seed)
+    called = {key: evidence_name(key) if by_evidence else key for key in FIGURES}
 
     def figures(name: str) -> Figures:
-        return {key: resampler.mean([one.values[name][key] for one in seeds]) for key in FIGURES}
+        return {called[key]: resampler.mean([one.values[name][key] for one in seeds]) for key in FIGURES}
 
     def against(name: str, other: str) -> Figures:
-        return {key: resampler.mean(_differences(seeds, name, other, key), share=False) for key in FIGURES}
+        return {called[key]: resampler.mean(_differences(seeds, name, other, key), share=False) for key in FIGURES}
 
     arms = [name for name in seeds[0].values if name in ARMS]
     return Ablations(
+        by_evidence=by_evidence,
         seeds=len(seeds),
         rounds=rounds,
         pairs=pairs[FULL],

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
 LABELS = pa.schema(
     [("arm", S), ("round", I), ("pair_id", S), ("image_sha256", S), ("quad_id", S), ("source", S), ("mined", B),
-     ("right", F)]
+     ("known", B), ("right", F)]
 )  # fmt: skip
-"""One row a kept pair. ``mined``: the reward model before had it the other way round. ``right``: 1 or 0, null where
-both sides say equally many false things (there is no right label then)."""
+"""One row a kept pair. ``mined``: the reward model before had it the other way round. ``known``: the truth about its
+image is. ``right``: 1 or 0, null where both sides say equally many false things (there is no right label then) or the
+truth is not known."""
 
 
 def claims_by_truth(claims: pa.Table, scenes: Mapping[str, Scene]) -> pa.Table:
@@ -44,22 +45,24 @@ def claims_by_truth(claims: pa.Table, scenes: Mapping[str, Scene]) -> pa.Table:
 
 
 def label_rows(pairs: pa.Table, scenes: Mapping[str, Scene], arm: str, number: int) -> pa.Table:
-    """LABELS of the kept pairs of one arm and round; pairs on images of unknown truth are left out."""
+    """LABELS of the kept pairs of one arm and round."""
 
     @cache
     def false_claims(image: str, question: str, text: str) -> int:
         return judge(text, question, scenes[image].seen()).false_count
 
-    rows: list[dict[str, Any]] = []
-    for row in pairs.to_pylist():
-        if row["image_sha256"] not in scenes:
-            continue
+    def right(row: dict[str, Any]) -> float | None:
         chosen, rejected = (
             false_claims(row["image_sha256"], row["question"], row[side]) for side in ("chosen", "rejected")
         )
+        return None if chosen == rejected else float(chosen < rejected)
+
+    rows: list[dict[str, Any]] = []
+    for row in pairs.to_pylist():
+        known = row["image_sha256"] in scenes
         rows.append({
             "arm": arm, "round": number, "mined": row["reward_margin"] is not None and row["reward_margin"] < 0,
-            "right": None if chosen == rejected else float(chosen < rejected),
+            "known": known, "right": right(row) if known else None,
         } | {name: row[name] for name in ("pair_id", "image_sha256", "quad_id", "source")})  # fmt: skip
     return pa.Table.from_pylist(rows, LABELS)
 
@@ -76,7 +79,7 @@ def errors_of(labels: pl.DataFrame) -> dict[str, Floats]:
     return {
         "label_error": 1 - right,
         "label_error_candidates": np.where(candidates, 1 - right, np.nan),
-        "tied": np.isnan(right).astype(np.float64),
+        "tied": np.where(labels["known"].to_numpy(), np.isnan(right).astype(np.float64), np.nan),
         "mined": mined.astype(np.float64),
         "mined_error": np.where(mined, 1 - right, np.nan),
     }

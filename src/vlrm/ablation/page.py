@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from vlrm.ablation.compare import FIGURES, HEADLINE
+from vlrm.ablation.compare import FIGURES, HEADLINE, figure_of
 from vlrm.ablation.summary import COMPARED, ERROR, remarks
 from vlrm.evaluation.charts import Row, dot_chart, line_chart
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vlrm.ablation.compare import Ablations, Figures
     from vlrm.evaluation.figures import Figure
 
@@ -37,13 +39,15 @@ def render_ablations(found: Ablations) -> str:
         loader=PackageLoader("vlrm", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     page = environment.get_template("ablation/ablations.html.j2")
+    columns = [name for name in FIGURES if any(figure_of(one, name) for one in (found.round_zero, found.full))]
+    by_truth = any(one.figures.get(ERROR) for one in found.labels)
     return page.render(
         found=found,
-        columns=[LABELS[name] for name in FIGURES],
-        groups=_groups(found),
+        columns=[LABELS[name] for name in columns],
+        groups=_groups(found, columns),
         charts=_charts(found),
         gaps=[(LABELS[name], figure) for name, figure in found.gap_recovered.items()],
-        labels=[(one, [_cell(one.figures.get(name)) for name in ERRORS]) for one in found.labels],
+        labels=[(one, [_cell(one.figures.get(name)) for name in ERRORS]) for one in found.labels if by_truth],
         errors=list(ERRORS.values()),
         remarks=remarks(found),
     )
@@ -58,16 +62,16 @@ ERRORS = {
 }
 
 
-def _groups(found: Ablations) -> list[dict[str, Any]]:
-    """The table's parts: the loop, then the arms by role."""
+def _groups(found: Ablations, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """The table's parts: the loop, then the arms by role; ``columns``: of FIGURES."""
     loop = [
-        _row("round 0", "is the base model's best zero-shot readout", None, found.round_zero, {}),
-        _row("full loop", "is the last round's reward model", found.pairs, found.full, {}),
+        _row("round 0", "is the base model's best zero-shot readout", None, found.round_zero, {}, columns),
+        _row("full loop", "is the last round's reward model", found.pairs, found.full, {}, columns),
     ]
     groups = [{"title": "The loop", "rows": loop}]
     for role, title in ROLES.items():
         rows = [
-            _row(arm.name.replace("_", " "), arm.what, arm.pairs, arm.figures, arm.against_full)
+            _row(arm.name.replace("_", " "), arm.what, arm.pairs, arm.figures, arm.against_full, columns)
             for arm in found.arms
             if arm.role == role
         ]
@@ -75,8 +79,10 @@ def _groups(found: Ablations) -> list[dict[str, Any]]:
     return [group for group in groups if group["rows"]]
 
 
-def _row(name: str, what: str, pairs: int | None, figures: Figures, against: Figures) -> dict[str, Any]:
-    cells = [_cell(figures.get(key)) | {"gain": _gain(against.get(key))} for key in FIGURES]
+def _row(
+    name: str, what: str, pairs: int | None, figures: Figures, against: Figures, columns: Sequence[str]
+) -> dict[str, Any]:
+    cells = [_cell(figure_of(figures, key)) | {"gain": _gain(figure_of(against, key))} for key in columns]
     return {"name": name, "what": what, "pairs": "–" if pairs is None else str(pairs), "cells": cells}
 
 
@@ -99,7 +105,7 @@ def _charts(found: Ablations) -> list[dict[str, str]]:
     named += [(arm.name.replace("_", " "), arm.figures) for arm in found.arms]
     charts = []
     for name in (HEADLINE, "quad_accuracy", "prior_breaking_accuracy", "organic_accuracy"):
-        rows = [Row(label, [_triple(figures.get(name))]) for label, figures in named if figures.get(name)]
+        rows = [Row(label, [_triple(figure_of(figures, name))]) for label, figures in named if figure_of(figures, name)]
         if rows:
             chance = 0.25 if name == "quad_accuracy" else 0.5
             svg = dot_chart(LABELS[name], rows, ["accuracy"], chance=chance)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from vlrm.ablation.compare import HEADLINE
+from vlrm.ablation.compare import HEADLINE, figure_of
 from vlrm.evaluation.summary import with_interval
 
 if TYPE_CHECKING:
@@ -31,26 +31,29 @@ ERROR = "label_error"
 
 def arms_table(found: Ablations) -> Table:
     """One line an arm: its figures in percent, and how far it is from the full loop, in points."""
-    title = "Arms beside the full loop, plain reading of the report split, % (95 % interval)"
+    judged = ", judged by evidence" if found.by_evidence else ""
+    title = f"Arms beside the full loop, plain reading of the report split{judged}, % (95 % interval)"
     table = Table(title=title, title_justify="left")
     table.add_column("arm")
     table.add_column("pairs", justify="right")
     for label in COLUMNS.values():
         table.add_column(label, justify="right")
     table.add_column("minus full, points", justify="right")
-    table.add_row("round 0", "-", *_cells(found.round_zero), _points(found.gain[HEADLINE], sign=-1))
+    table.add_row("round 0", "-", *_cells(found.round_zero), _points(figure_of(found.gain, HEADLINE), sign=-1))
     table.add_row("full loop", str(found.pairs), *_cells(found.full), "", end_section=True)
     for role, arms in groupby(found.arms, key=lambda arm: arm.role):
         table.add_row(f"[dim]{role}s[/dim]")
         for arm in arms:
             pairs = "-" if arm.pairs is None else str(arm.pairs)
-            table.add_row(arm.name, pairs, *_cells(arm.figures), _points(arm.against_full[HEADLINE]))
+            table.add_row(arm.name, pairs, *_cells(arm.figures), _points(figure_of(arm.against_full, HEADLINE)))
         table.add_section()
     return table
 
 
-def labels_table(labels: Sequence[LabelRound]) -> Table:
-    """Label error by round with experts and without, in percent."""
+def labels_table(labels: Sequence[LabelRound]) -> Table | None:
+    """Label error by round with experts and without, in percent; None where no truth is known."""
+    if all(one.figures.get(ERROR) is None for one in labels):
+        return None
     table = Table(title="Kept pairs whose label exact truth contradicts, % (95 % interval)", title_justify="left")
     table.add_column("round", justify="right")
     for title in ("with experts", "self-labelled"):
@@ -65,6 +68,11 @@ def labels_table(labels: Sequence[LabelRound]) -> Table:
 def remarks(found: Ablations) -> list[str]:
     """What a reader should not have to look for: the gap recovered, and ablations that do not lose."""
     said = []
+    if found.by_evidence:
+        said.append(
+            "Truth is unknown about these images: every figure is agreement with the experts that labelled the pairs, "
+            "and they may err. The arms that need exact truth are left out."
+        )
     gap = found.gap_recovered.get(HEADLINE)
     if gap is not None:
         said.append(
@@ -80,7 +88,7 @@ def remarks(found: Ablations) -> list[str]:
 
 
 def _cells(figures: Figures) -> list[str]:
-    return [_short(figures.get(name)) for name in COLUMNS]
+    return [_short(figure_of(figures, name)) for name in COLUMNS]
 
 
 def _short(figure: Figure | None) -> str:

@@ -21,21 +21,24 @@ class _Shape:
     answers: bool = False
     answered: bool = False
     asking: bool = False
+    own_images: bool = False
 
 
 _shape = _Shape()
 
 
 def configure(
-    rounds: int, newest: int | None = None, answers: bool = False, answered: bool = False, asking: bool = False
-) -> None:
+    rounds: int, newest: int | None = None, answers: bool = False, answered: bool = False, asking: bool = False,
+    own_images: bool = False,
+) -> None:  # fmt: skip
     """Set how many rounds ``iterate`` has, and which finished round is the newest; the context calls this.
 
     ``answers``: the user brought answers (``responses=``), which ``expert_annotation`` then verifies. ``answered``:
-    that has been done before, so that ``explain`` finds them. ``asking``: questions are asked about a user's images.
+    that has been done before, so that ``explain`` finds them. ``own_images``: the user brought images (``images=``).
+    ``asking``: questions are asked about them.
     """
     _shape.rounds, _shape.newest, _shape.answers, _shape.answered = rounds, newest, answers, answered
-    _shape.asking = asking
+    _shape.asking, _shape.own_images = asking, own_images
 
 
 def registered() -> dict[str, Pipeline]:
@@ -53,7 +56,7 @@ def registered() -> dict[str, Pipeline]:
     if shape.answers:
         alone["expert_annotation"] = _deferred("answers")
     others = {
-        "ablate": _deferred("ablate", shape.rounds, shape.asking),
+        "ablate": _deferred("ablate", shape.rounds, shape.asking, shape.own_images),
         "best_of_n": _deferred("best_of_n", shape.answers),
         "benchmark": _deferred("benchmark"),
         "compare": _deferred("compare"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.csv
 
-from vlrm.evaluation.summary import SUMMARY, with_interval
+from vlrm.evaluation.summary import BY_EVIDENCE, SUMMARY, with_interval
 from vlrm.lineage.hashing import flatten, plain
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _arms(found: Mapping[str, Any]) -> dict[str, float]:
         f"ablation {arm['name']}/{name}": float(figure["value"])
         for arm in found["arms"]
         for name, figure in arm["figures"].items()
-        if name in SUMMARY and figure is not None
+        if name in (*SUMMARY, *BY_EVIDENCE) and figure is not None
     }
     gaps = {name: figure for name, figure in found["gap_recovered"].items() if figure is not None}
     return named | {f"gap recovered/{name}": float(figure["value"]) for name, figure in gaps.items()}

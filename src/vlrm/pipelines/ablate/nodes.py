@@ -24,6 +24,7 @@ from vlrm.critiques.templates import choose
 from vlrm.errors import UserError
 from vlrm.evaluation.baselines import baseline_figures
 from vlrm.evaluation.labeller import exam_responses
+from vlrm.evaluation.naming import judged_by_evidence
 from vlrm.evaluation.outcomes import frame_of
 from vlrm.evaluation.sit import score_table, sit
 from vlrm.pipelines.evaluation.nodes import split_of
@@ -259,12 +260,16 @@ def check_labels(*tables: pa.Table, kept: list[tuple[str, int]]) -> pa.Table:
 
 
 def report_arms(
-    exam: pa.Table, zero: pa.Table, full: pa.Table, labels: pa.Table, seed: int, *scores: pa.Table, rounds: int
-) -> tuple[str, Ablations]:
-    """The HTML report and ablations.json; ``scores``: of every arm in the order of ARMS."""
+    exam: pa.Table, zero: pa.Table, full: pa.Table, labels: pa.Table, seed: int, *scores: pa.Table, rounds: int,
+    arms: list[str],
+) -> tuple[str, Ablations]:  # fmt: skip
+    """The HTML report and ablations.json; ``scores``: of every one of ``arms``."""
     ours = split_of(exam, full, "report")
-    arms = {name: split_of(exam, table, "report") for name, table in zip(ARMS, scores, strict=True)}
-    measured = measure(split_of(exam, zero, "report"), ours, arms, baseline_figures(ours, seed=seed)[1])
+    theirs = {name: split_of(exam, table, "report") for name, table in zip(arms, scores, strict=True)}
+    measured = measure(split_of(exam, zero, "report"), ours, theirs, baseline_figures(ours, seed=seed)[1])
     checked = label_rounds([frame_of(labels)])
-    found = compare([measured], rounds=rounds, pairs=pairs_of_arms(checked), labels=checked, seed=seed)
+    found = compare(
+        [measured], rounds=rounds, pairs=pairs_of_arms(checked), labels=checked,
+        by_evidence=judged_by_evidence(ours.exam), seed=seed,
+    )  # fmt: skip
     return render_ablations(found), found

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from kedro.pipeline import Pipeline, node
 from kedro.pipeline.node import Node
 
-from vlrm.ablation.arms import ARMS
+from vlrm.ablation.arms import ARMS, WITHOUT_TRUTH, Arm
 from vlrm.pipelines.ablate.nodes import (
     check_labels,
     criticise_rest,
@@ -38,9 +41,36 @@ TRAINING = ["params:policy", "params:reward", "params:seed", "params:data"]
 SITTING = ["params:policy", "params:critiques", "params:seed", "params:data"]
 
 
-def create_pipeline(rounds: int, asking: bool = False) -> Pipeline:
-    numbers = list(range(1, rounds + 1))
-    nodes = [*_selections(numbers), *_self_labelled(rounds), *_trainings(numbers), *_judges(rounds), *_ending(rounds)]
+@dataclass(frozen=True)
+class _Plan:
+    """Which arms there are, and in which rounds each works; ``own_images``: a user's, of unknown truth."""
+
+    rounds: int
+    own_images: bool
+
+    @property
+    def numbers(self) -> list[int]:
+        """The loop's rounds."""
+        return list(range(1, self.rounds + 1))
+
+    @property
+    def arms(self) -> Mapping[str, Arm]:
+        return WITHOUT_TRUTH if self.own_images else ARMS
+
+    def last(self, arm: str) -> int:
+        """The round that an arm's reward model belongs to."""
+        # A user's prompts are shared out among the loop's rounds, so that none is left for more.
+        more = self.rounds if self.own_images else max(SELF_ROUNDS, self.rounds)
+        return {"self_labelled": more, "one_round": 1}.get(arm, self.rounds)
+
+    def rounds_of(self, arm: str) -> list[int]:
+        return list(range(1, self.last(arm) + 1))
+
+
+def create_pipeline(rounds: int, asking: bool = False, own_images: bool = False) -> Pipeline:
+    """``asking``: as in the groundwork; ``own_images``: without the arms that need exact truth."""
+    plan = _Plan(rounds, own_images)
+    nodes = [*_selections(plan), *_self_labelled(plan), *_trainings(plan), *_judges(plan), *_ending(plan)]
     return loop(rounds, asking) + Pipeline(nodes)
 
 
@@ -53,18 +83,9 @@ def _node(arm: str, number: int, function: object, inputs: list[str], outputs: s
     return node(function, inputs, outputs, name=name, namespace=f"ablation.{arm}.round_{number:02d}")  # type: ignore[arg-type]
 
 
-def _last(arm: str, rounds: int) -> int:
-    """The round that an arm's reward model belongs to."""
-    return {"self_labelled": max(SELF_ROUNDS, rounds), "one_round": 1}.get(arm, rounds)
-
-
-def _own_rounds(arm: str, rounds: int) -> list[int]:
-    return list(range(1, _last(arm, rounds) + 1))
-
-
-def _selections(numbers: list[int]) -> list[Node]:
+def _selections(plan: _Plan) -> list[Node]:
     """The arms that choose other pairs from what each round of the loop offered."""
-    nodes = []
+    nodes, numbers = [], plan.numbers
     for n in numbers:
         here = f"round_{n:02d}"
         loop_kept = [f"{here}.pairs_judged", f"pairs_{n:02d}"]
@@ -76,23 +97,26 @@ def _selections(numbers: list[int]) -> list[Node]:
                   [f"{here}.pairs_offered", *loop_kept, f"{here}.prompts", "rule_calibration", "params:rule",
                    "params:seed"],
                   _of("no_quads", n, "pairs"), "select_pairs"),
-            _node("exact_labels", n, offer_by_truth,
-                  [f"{here}.{what}" for what in ("candidates", "candidate_claims", "edits", "edit_claims", "prompts",
-                                                 "quad_prompts", "scenes", "quad_scenes")],
-                  _of("exact_labels", n, "pairs_offered"), "offer_pairs"),
-            _node("exact_labels", n, keep_by_truth,
-                  [_of("exact_labels", n, "pairs_offered"), *loop_kept, "params:rule", "params:seed"],
-                  _of("exact_labels", n, "pairs"), "select_pairs"),
         ]  # fmt: skip
+        if "exact_labels" in plan.arms:
+            nodes += [
+                _node("exact_labels", n, offer_by_truth,
+                      [f"{here}.{what}" for what in ("candidates", "candidate_claims", "edits", "edit_claims",
+                                                     "prompts", "quad_prompts", "scenes", "quad_scenes")],
+                      _of("exact_labels", n, "pairs_offered"), "offer_pairs"),
+                _node("exact_labels", n, keep_by_truth,
+                      [_of("exact_labels", n, "pairs_offered"), *loop_kept, "params:rule", "params:seed"],
+                      _of("exact_labels", n, "pairs"), "select_pairs"),
+            ]  # fmt: skip
     everything = [f"round_{n:02d}.pairs_offered" for n in numbers] + [f"pairs_{n:02d}" for n in numbers]
     at_once = ["reward_model_00", "rule_calibration", "params:rule", *MODEL, *everything]
     return [*nodes, _node("one_round", 1, keep_at_once, at_once, _of("one_round", 1, "pairs"), "select_pairs")]
 
 
-def _self_labelled(rounds: int) -> list[Node]:
+def _self_labelled(plan: _Plan) -> list[Node]:
     """Rounds without experts: the loop's prompts and candidates as long as there are any, then fresh ones."""
-    arm, nodes = "self_labelled", []
-    for n in _own_rounds(arm, rounds):
+    arm, rounds, nodes = "self_labelled", plan.rounds, []
+    for n in plan.rounds_of(arm):
         source = f"round_{n:02d}" if n <= rounds else f"ablation.{arm}.round_{n:02d}"
         if n > rounds:
             drawn = [f"{source}.{what}" for what in ("prompts", "scenes")]
@@ -113,16 +137,16 @@ def _self_labelled(rounds: int) -> list[Node]:
     return nodes
 
 
-def _trainings(numbers: list[int]) -> list[Node]:
+def _trainings(plan: _Plan) -> list[Node]:
     """One reward model an arm, on its own pairs or on the loop's; every trained arm sits the exam."""
-    rounds, nodes = numbers[-1], []
-    targets = [f"critique_targets_{n:02d}" for n in numbers]
-    for name, arm in ARMS.items():
+    rounds, nodes = plan.rounds, []
+    targets = [f"critique_targets_{n:02d}" for n in plan.numbers]
+    for name, arm in plan.arms.items():
         if arm.recipe is None:
             continue
-        last, model = _last(name, rounds), _of(name, _last(name, rounds), "reward_model")
-        own = [_of(name, n, "pairs") for n in _own_rounds(name, rounds)]
-        pairs = own if arm.own_pairs else [f"pairs_{n:02d}" for n in numbers]
+        last, model = plan.last(name), _of(name, plan.last(name), "reward_model")
+        own = [_of(name, n, "pairs") for n in plan.rounds_of(name)]
+        pairs = own if arm.own_pairs else [f"pairs_{n:02d}" for n in plan.numbers]
         critiques = f"round_{rounds:02d}.head_critiques"
         if arm.recipe.critiques and arm.own_pairs:
             rest = _of(name, last, "head_critiques")
@@ -140,10 +164,11 @@ def _trainings(numbers: list[int]) -> list[Node]:
     return nodes
 
 
-def _judges(rounds: int) -> list[Node]:
+def _judges(plan: _Plan) -> list[Node]:
     """Floors and ceilings that train no reward model."""
+    rounds = plan.rounds
     scores = f"round_{rounds:02d}.scores"
-    pairs = [f"pairs_{n:02d}" for n in range(1, rounds + 1)]
+    pairs = [f"pairs_{n:02d}" for n in plan.numbers]
     judges = {
         "linear_probe": (probe, ["exam", "reward_model_00", "params:policy", "params:data", *pairs]),
         "text_classifier": (judge_by_text, ["exam", scores, "params:seed"]),
@@ -154,22 +179,23 @@ def _judges(rounds: int) -> list[Node]:
     return [
         _node(arm, rounds, function, inputs, _of(arm, rounds, "scores"), "judge_exam")
         for arm, (function, inputs) in judges.items()
+        if arm in plan.arms
     ]
 
 
-def _ending(rounds: int) -> list[Node]:
-    numbers = range(1, rounds + 1)
-    kept = {("full", n): f"pairs_{n:02d}" for n in numbers}
-    for name, arm in ARMS.items():
+def _ending(plan: _Plan) -> list[Node]:
+    rounds = plan.rounds
+    kept = {("full", n): f"pairs_{n:02d}" for n in plan.numbers}
+    for name, arm in plan.arms.items():
         if arm.own_pairs:
-            kept |= {(name, n): _of(name, n, "pairs") for n in _own_rounds(name, rounds)}
-    truth = [f"round_{n:02d}.{what}" for n in numbers for what in ("scenes", "quad_scenes")]
-    truth += [_of("self_labelled", n, "scenes") for n in _own_rounds("self_labelled", rounds) if n > rounds]
-    told = [_of(name, _last(name, rounds), "scores") for name in ARMS]
+            kept |= {(name, n): _of(name, n, "pairs") for n in plan.rounds_of(name)}
+    truth = [f"round_{n:02d}.{what}" for n in plan.numbers for what in ("scenes", "quad_scenes")]
+    truth += [_of("self_labelled", n, "scenes") for n in plan.rounds_of("self_labelled") if n > rounds]
+    told = [_of(name, plan.last(name), "scores") for name in plan.arms]
     return [
         node(named(check_labels, kept=list(kept)), [*kept.values(), *truth], "ablation_labels",
              name="check_labels", namespace="ablation"),
-        node(named(report_arms, rounds=rounds),
+        node(named(report_arms, rounds=rounds, arms=list(plan.arms)),
              ["exam", "round_00.scores", f"round_{rounds:02d}.scores", "ablation_labels", "params:seed", *told],
              ["ablation_report", "ablation_summary"], name="report_arms", namespace="ablation"),
     ]  # fmt: skip
