@@ -53,6 +53,7 @@ def test_an_expert_of_ones_own_is_one_class_and_one_entry(drawn):
             r"setting of the expert colour.*painte.*settings are painted",
         ),
         ([{"name": "size", "settings": {"error": -1}}], "setting of the expert size.*error"),
+        ([{"name": "flat_shapes", "settings": {"score": 1}}], "setting of the expert flat_shapes.*score.*it has none"),
         ([{"name": "colour"}, {"name": "colour"}], "twice"),
         ([{"nam": "colour"}], "expert entry.*name"),
         ([{"name": "nowhere.at_all:Thing"}], "cannot be imported"),

@@ -96,9 +96,8 @@ def build_expert(config: ExpertConfig) -> Expert:
         settings = kind.settings_type.model_validate(config.settings)
     except ValidationError as error:
         known = ", ".join(kind.settings_type.model_fields)
-        raise UserError(
-            f"A setting of the expert {config.name} is not right ({_first(error)}): its settings are {known}."
-        ) from error
+        has = f"its settings are {known}" if known else "it has none"
+        raise UserError(f"A setting of the expert {config.name} is not right ({_first(error)}): {has}.") from error
     expert = kind(settings)
     if not isinstance(expert, Expert):
         raise UserError(f"The expert {config.name} lacks name, fingerprint or annotate: see vlrm.experts.base.Expert.")
