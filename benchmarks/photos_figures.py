@@ -83,8 +83,8 @@ def figures_of(
         seen = right_by_rewards({k: v for one in scores for k, v in one["blind"][view].items()}, asked)
         figures |= _accuracies("", f"accuracy_{view}", pairs, {"pair": seen})
         figures |= _accuracies("pope_adversarial_", f"accuracy_{view}", adversarial, {"": seen})
-    figures["pair_gain"] = _difference(pairs, ours, before)
-    figures["pair_over_detector"] = _difference(pairs, ours, rule)
+    figures["pair_gain"] = difference(pairs, ours, before)
+    figures["pair_over_detector"] = difference(pairs, ours, rule)
     wrong = [item for item in pairs if rule[item.key] < 1]
     figures |= _accuracies("", "accuracy_where_detector_errs_or_ties", wrong, {"pair": ours})
     val = [item for item in pairs if item.image in photos.val2017]
@@ -94,7 +94,7 @@ def figures_of(
         name = f"pope_{split}_"
         figures |= _accuracies(name, "accuracy", some, {"": ours, "detector_only": rule, "text_only": text})
         figures |= _accuracies(name, "accuracy_round0", some, {"": before})
-        figures[f"{name}over_detector"] = _difference(some, ours, rule)
+        figures[f"{name}over_detector"] = difference(some, ours, rule)
     return {
         name: None if one is None else one.model_dump() for name, one in (figures | _best_of(scores, photos)).items()
     }
@@ -152,13 +152,17 @@ def _resampler(items: Sequence[Item]) -> Resampler:
 def _accuracies(prefix: str, suffix: str, items: Sequence[Item], judges: Mapping[str, Right]) -> dict[str, Any]:
     found = {}
     for judge, right in judges.items():
-        values = np.array([right[item.key] for item in items], dtype=np.float64)
-        name = "_".join(filter(None, [judge, prefix.rstrip("_"), suffix]))
-        found[name] = _resampler(items).mean(values) if len(items) else None
+        found["_".join(filter(None, [judge, prefix.rstrip("_"), suffix]))] = accuracy(items, right)
     return found
 
 
-def _difference(items: Sequence[Item], ours: Right, theirs: Right) -> Figure | None:
+def accuracy(items: Sequence[Item], right: Right) -> Figure | None:
+    values = np.array([right[item.key] for item in items], dtype=np.float64)
+    return _resampler(items).mean(values) if len(items) else None
+
+
+def difference(items: Sequence[Item], ours: Right, theirs: Right) -> Figure | None:
+    """Accuracy of ``ours`` minus that of ``theirs``, item by item."""
     if not items:
         return None
     mine, its = (np.array([right[item.key] for item in items]) for right in (ours, theirs))

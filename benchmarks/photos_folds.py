@@ -93,9 +93,18 @@ class Run:
 
     def iterate(self, photos: Photos, extra: Sequence[str], threads: int | None = None) -> None:
         """``kedro run --pipelines iterate --env photos``; its progress is shown, wall time and peak memory are kept."""
+        seconds, peak = self._kedro("iterate", photos, extra, threads)
+        self._note(seconds, peak)
+
+    def ablate(self, photos: Photos, extra: Sequence[str], threads: int | None = None) -> None:
+        """``kedro run --pipelines ablate --env photos``: every arm, on what the loop made."""
+        self._kedro("ablate", photos, extra, threads)
+
+    def _kedro(self, pipeline: str, photos: Photos, extra: Sequence[str], threads: int | None) -> tuple[float, float]:
+        """Seconds and the peak memory in MB of a command that ended well; what one that did not has taken is noted."""
         few = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
         given = [f"data={self.data}", f"experiment={self.name}", f"seed={self.seed}", f"images={self.training(photos)}"]
-        words = ["kedro", "run", "--pipelines", "iterate", "--env", "photos", "--params"]
+        words = ["kedro", "run", "--pipelines", pipeline, "--env", "photos", "--params"]
         command = [sys.executable, "-m", *words, ",".join([*given, *self.words, *extra])]
         began, peak = time.monotonic(), 0.0
         process = subprocess.Popen(command, cwd=ROOT, env=os.environ | few | {"PYTHONUNBUFFERED": "1"})
@@ -103,12 +112,13 @@ class Run:
             with suppress(psutil.Error):
                 peak = max(peak, tree_bytes(process.pid) / 2**20)
             time.sleep(3.0)  # the memory of a process tree is not free to read
-        self._note(time.monotonic() - began, peak)
         if process.returncode:
+            self._note(time.monotonic() - began, peak)
             raise SystemExit(
                 f"{self.name} ended with exit code {process.returncode}; run the same command again, what is finished "
                 "is kept."
             )
+        return time.monotonic() - began, peak
 
     def _note(self, seconds: float, peak_mb: float) -> None:
         """A run that was stopped and went on took the sum; one that found all done is none of that."""
@@ -154,21 +164,23 @@ class HeldOut:
         Kept beside the run, by the content of its models: what was scored is not scored again.
         """
         file = self.run.notes / "scores.json"
-        key = [VERSION, self.run.last, *(hash_path(self._model(one)) for one in (ROUND_ZERO, self.run.last))]
-        key += [len(self._mine()), self.question]
+        zero, last = self._model(ROUND_ZERO), self._model(self.run.last)
+        key = [self.run.last, *self.key(zero, last)]
         if file.exists():
             known: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
             if known["key"] == key:
                 return known
-        for name in self.names:
-            store(self.photos.file(name), self._store)
-        rewards = {one: self._rewards(one) for one in (ROUND_ZERO, self.run.last)}
-        blind = {view: self._rewards(self.run.last, view) for view in BLIND}
+        rewards = {ROUND_ZERO: self.rewards(zero), self.run.last: self.rewards(last)}
+        blind = {view: self.rewards(last, view) for view in BLIND}
         found = {"key": key, "rewards": rewards, "blind": blind, "texts": self._best_of()}
         part = file.with_suffix(".part")
         part.write_text(json.dumps(found) + "\n", encoding="utf-8")
         part.replace(file)
         return found
+
+    def key(self, *models: Path) -> list[Any]:
+        """What rewards of these models on this fold depend on."""
+        return [VERSION, *(hash_path(model) for model in models), len(self._mine()), self.question]
 
     def _mine(self) -> list[Item]:
         mine = set(self.names)
@@ -185,8 +197,11 @@ class HeldOut:
         base = self.run.data / "06_models" / "photos" / "vlm"
         return Vlm.load(base, self._store, features=self.run.data / "cache" / "features")
 
-    def _rewards(self, number: str, view: str = "image") -> dict[str, list[float]]:
-        model = RewardModel.load(self._model(number), self._open())
+    def rewards(self, reward_model: Path, view: str = "image") -> dict[str, list[float]]:
+        """Rewards of the responses of the fold's own items, by item key."""
+        for name in self.names:
+            store(self.photos.file(name), self._store)
+        model = RewardModel.load(reward_model, self._open())
         shown = dict(zip(self.names, images_under(view, [self._as_item(name) for name in self.names], 0), strict=True))
         asked = {
             item.key: [Row(shown[str(item.image)], item.question, text) for text in item.responses]

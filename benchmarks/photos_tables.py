@@ -12,6 +12,7 @@ from typing import Any
 
 from loop_tables import points, table
 from photos import RESULT
+from photos_arms import HEADS, rows_of_arms
 from photos_figures import DIFFERING
 from vlrm.evaluation.summary import with_interval
 
@@ -89,6 +90,8 @@ def main() -> None:
     differing = differences(result["against_detector"])
     curve = result["rule_curve"]
     print(judged(figures), others, differing, rule(curve, arguments.tau), precision_yield(curve), sep="\n\n")
+    if result.get("arms"):
+        print("\n" + table(list(HEADS), rows_of_arms(result["arms"])))
     for name, cost in result["runs"].items():
         print(f"\n{name}: {cost['seconds'] / 60:.0f} min, {cost['peak_memory_mb'] / 1024:.1f} GiB")
 

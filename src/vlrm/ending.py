@@ -96,7 +96,8 @@ def _own_images(console: Console, own: dict[str, Any], quarantine: Any) -> None:
     """What came of the user's files: how many rows were set aside and where they are listed, and any warning."""
     console.print(f"Prompts   {own['prompts']} about {own['images']} images")
     if own["set_aside"]:
-        console.print(f"Set aside {own['set_aside']} rows, each with its reason: {quarantine}")
+        rows = "1 row, with its reason" if own["set_aside"] == 1 else f"{own['set_aside']} rows, each with its reason"
+        console.print(f"Set aside {rows}: {quarantine}")
     if own["familiarity"]["warning"]:
         console.print(f"[yellow]Warning   {escape(own['familiarity']['warning'])}[/yellow]")
 

@@ -28,8 +28,8 @@ def module(name: str):
     return found
 
 
-exam, figures, folds, main, tables = (
-    module(name) for name in ("photos_exam", "photos_figures", "photos_folds", "photos", "photos_tables")
+exam, figures, folds, arms, main, tables = (
+    module(f"photos{name}") for name in ("_exam", "_figures", "_folds", "_arms", "", "_tables")
 )
 
 
@@ -194,9 +194,47 @@ def test_the_rule_is_judged_by_boxes_for_each_source(photos, tmp_path):
     assert curve["counterfactual", 0.8]["kept"] == 1 and curve["counterfactual", 0.8]["judged"] == 0
 
 
+def test_arms_are_compared_item_by_item(photos):
+    items = exam.caption_pairs(photos, "What is it?") + exam.pope(photos)
+    full, half = (scored(photos, items, right)["rewards"]["02"] for right in (1.0, 0.5))
+    found = arms.figures_of_arms(full, {"no_quads": half, "no_critiques": full}, items)
+    assert list(found) == ["full", "no_quads", "no_critiques"]
+    assert found["full"]["pair_accuracy"]["value"] == 1.0 and "pair_over_full" not in found["full"]
+    worse, same = found["no_quads"]["pope_adversarial_over_full"], found["no_critiques"]["pope_adversarial_over_full"]
+    assert worse["value"] == found["no_quads"]["pope_adversarial_accuracy"]["value"] - 1 < 0 == same["value"]
+    assert all(len(row) == len(arms.HEADS) for row in arms.rows_of_arms(found))
+
+
+def test_an_arm_is_scored_once_for_each_model_it_was(tmp_path):
+    class HeldOut:
+        """Rewards by the content of a model's folder."""
+
+        run = folds.Run(tmp_path, 0, 0)
+
+        def __init__(self) -> None:
+            self.asked: list[str] = []
+
+        def key(self, model: Path) -> list[str]:
+            return [(model / "weights").read_text()]
+
+        def rewards(self, model: Path) -> dict[str, list[float]]:
+            self.asked.append(model.parts[-3])
+            return {"item": [float((model / "weights").read_text()), 0.0]}
+
+    held_out = HeldOut()
+    held_out.run.notes.mkdir(parents=True)
+    for name, last in (("no_quads", "02"), ("one_round", "01"), ("exact_labels", "02")):
+        (model := held_out.run.line / "ablation" / name / last / "reward_model").mkdir(parents=True)
+        (model / "weights").write_text("1")
+    assert arms.scores_of_arms(held_out) == {name: {"item": [1.0, 0.0]} for name in ("no_quads", "one_round")}
+    (held_out.run.line / "ablation" / "no_quads" / "02" / "reward_model" / "weights").write_text("2")
+    assert arms.scores_of_arms(held_out)["no_quads"] == {"item": [2.0, 0.0]}
+    assert held_out.asked == ["no_quads", "one_round", "no_quads"]
+
+
 def test_a_run_names_its_difference_and_its_costs_add_up(tmp_path):
-    run = folds.Run(tmp_path, 0, 1, "no_critiques", main.ARMS["no_critiques"])
-    assert run.name == "fold-0-seed-1-no_critiques"
+    run = folds.Run(tmp_path, 0, 1, "no_partial_looks", main.WITHOUT["no_partial_looks"])
+    assert run.name == "fold-0-seed-1-no_partial_looks"
     run._note(10.0, 500.0)
     run._note(5.0, 300.0)
     assert run.costs() == {"seconds": 15.0, "peak_memory_mb": 500.0}

@@ -64,6 +64,21 @@ def test_all_right_does_not_claim_certainty():
     assert none_right.high == pytest.approx(stats.beta.ppf(0.975, 1, 10))
 
 
+def test_one_image_says_nothing_about_others():
+    """Quads can link all images of a small exam into one cluster; its resamples are all alike."""
+    values, together = np.array([1.0, 1.0, 1.0, 0.0]), np.zeros(4, dtype=np.int64)
+    for alone in (Resampler(together).mean(values), hierarchical_mean([values], [together])):
+        assert alone is not None
+        assert (alone.low, alone.value, alone.high) == (0.0, 0.75, 1.0)
+    gain = paired_difference(values, np.zeros(4), Resampler(together))
+    assert gain is not None
+    assert gain.low < 0 < gain.high
+    part = np.array([1.0, 1.0, np.nan, np.nan])  # an exam of two images, and a figure that is about one
+    figure = Resampler(np.array([0, 0, 1, 1])).mean(part)
+    assert figure is not None
+    assert (figure.low, figure.high) == (0.0, 1.0)
+
+
 def test_nothing_to_measure_is_none():
     assert Resampler(np.arange(3)).mean(np.full(3, np.nan)) is None
     assert hierarchical_mean([np.array([np.nan])], [np.array([0])]) is None

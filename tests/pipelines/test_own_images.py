@@ -1,4 +1,5 @@
-"""The whole loop on a user's files, as a user types it: bad rows set aside, judged by evidence, nobody promoted."""
+"""The whole loop and its ablation on a user's files, as a user types it: bad rows set aside, judged by evidence, nobody
+promoted."""
 
 import json
 import os
@@ -12,12 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from hostile_files import hostile
+from vlrm.ablation.arms import WITHOUT_TRUTH
 from vlrm.evaluation.summary import BY_EVIDENCE, SUMMARY
 from vlrm.scenes.questions import ask
 from vlrm.scenes.render import render
 from vlrm.scenes.world import scenes
 
-pytestmark = pytest.mark.xdist_group("own_images")  # one run for all of these tests
+pytestmark = [pytest.mark.xdist_group("own_images"), pytest.mark.timeout(900)]  # one run for all of these tests
 ROOT = Path(__file__).parents[2]
 BAD = ("truncated", "bomb", "text", "missing")
 
@@ -26,7 +28,7 @@ def kedro_run(data: Path, **parameters: object) -> subprocess.CompletedProcess[s
     given = ",".join(f"{name}={value}" for name, value in {"data": data, "rounds": 1, **parameters}.items())
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "OMP_NUM_THREADS": "1", "COLUMNS": "160", "HF_HUB_OFFLINE": "1"}
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), *sys.path])} | quiet
-    command = [sys.executable, "-m", "kedro", "run", "--pipelines", "iterate", "--env", "smoke", "--params", given]
+    command = [sys.executable, "-m", "kedro", "run", "--pipelines", "ablate", "--env", "smoke", "--params", given]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -71,6 +73,19 @@ def test_figures_are_those_of_evidence_and_say_so(run):
     assert "truth is unknown" in shown and "evidence pairs" in shown
     page = (data / "08_reporting/report.html").read_text()
     assert "Truth is unknown about these images" in page and "Evidence pair accuracy" in page
+
+
+def test_the_arms_are_judged_by_evidence_and_say_so(run):
+    data, shown = run
+    found = json.loads((data / "08_reporting/ablations.json").read_text())
+    assert found["by_evidence"] and found["full"]["evidence_pair_accuracy"]["n"] > 0
+    assert [arm["name"] for arm in found["arms"]] == list(WITHOUT_TRUTH)
+    trained = {arm["name"]: arm["pairs"] for arm in found["arms"] if arm["pairs"] is not None}
+    assert set(trained) == {name for name, arm in WITHOUT_TRUTH.items() if arm.recipe} | {"linear_probe"}
+    assert min(trained.values()) > 0 and trained["no_critiques"] == found["pairs"]
+    assert not any(set(arm["figures"]) & set(SUMMARY) for arm in found["arms"])
+    assert "judged by evidence" in shown and "The arms that need exact truth are left out" in shown
+    assert "prior-breaking" not in shown.partition("Arms beside the full loop")[2]
 
 
 def test_bad_rows_are_set_aside_counted_and_listed(run):

@@ -80,6 +80,10 @@ class Ablations(BaseModel):
     gap_recovered: Figures
     labels: list[LabelRound] = Field(default_factory=list)
 
+    def measures(self, name: str) -> bool:
+        """Whether the exam has items that this figure is about."""
+        return any(figure_of(figures, name) for figures in (self.round_zero, self.full))
+
 
 def figure_of(figures: Figures, name: str) -> Figure | None:
     """A figure by its name in :data:`FIGURES`, whichever of truth and evidence it was judged by."""

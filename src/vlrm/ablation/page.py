@@ -39,7 +39,7 @@ def render_ablations(found: Ablations) -> str:
         loader=PackageLoader("vlrm", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     page = environment.get_template("ablation/ablations.html.j2")
-    columns = [name for name in FIGURES if any(figure_of(one, name) for one in (found.round_zero, found.full))]
+    columns = [name for name in FIGURES if found.measures(name)]
     by_truth = any(one.figures.get(ERROR) for one in found.labels)
     return page.render(
         found=found,

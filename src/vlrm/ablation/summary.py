@@ -36,16 +36,20 @@ def arms_table(found: Ablations) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column("arm")
     table.add_column("pairs", justify="right")
-    for label in COLUMNS.values():
-        table.add_column(label, justify="right")
+    columns = [name for name in COLUMNS if found.measures(name)]
+    for name in columns:
+        table.add_column(COLUMNS[name], justify="right")
     table.add_column("minus full, points", justify="right")
-    table.add_row("round 0", "-", *_cells(found.round_zero), _points(figure_of(found.gain, HEADLINE), sign=-1))
-    table.add_row("full loop", str(found.pairs), *_cells(found.full), "", end_section=True)
+    zero = _points(figure_of(found.gain, HEADLINE), sign=-1)
+    table.add_row("round 0", "-", *_cells(found.round_zero, columns), zero)
+    table.add_row("full loop", str(found.pairs), *_cells(found.full, columns), "", end_section=True)
     for role, arms in groupby(found.arms, key=lambda arm: arm.role):
         table.add_row(f"[dim]{role}s[/dim]")
         for arm in arms:
             pairs = "-" if arm.pairs is None else str(arm.pairs)
-            table.add_row(arm.name, pairs, *_cells(arm.figures), _points(figure_of(arm.against_full, HEADLINE)))
+            table.add_row(
+                arm.name, pairs, *_cells(arm.figures, columns), _points(figure_of(arm.against_full, HEADLINE))
+            )
         table.add_section()
     return table
 
@@ -87,8 +91,8 @@ def remarks(found: Ablations) -> list[str]:
     return said
 
 
-def _cells(figures: Figures) -> list[str]:
-    return [_short(figure_of(figures, name)) for name in COLUMNS]
+def _cells(figures: Figures, columns: Sequence[str]) -> list[str]:
+    return [_short(figure_of(figures, name)) for name in columns]
 
 
 def _short(figure: Figure | None) -> str:

@@ -82,7 +82,8 @@ class Resampler:
         none.
 
         ``share``: values lie in [0, 1], so all 0 or all 1 gets an exact binomial bound (resampling sees no
-        spread). ``draws``: :meth:`draws_of_mean` of these values, where they are known already.
+        spread). Items of one cluster say nothing of others: their interval is as wide as can be. ``draws``:
+        :meth:`draws_of_mean` of these values, where they are known already.
         """
         values = np.asarray(values, dtype=np.float64)
         inside = np.isfinite(values)
@@ -91,8 +92,11 @@ class Resampler:
         kept = values[inside]
         drawn = self.draws_of_mean(values) if draws is None else draws
         figure = interval(float(kept.mean()), drawn, int(inside.sum()))
+        held = self.cluster[inside]
+        if (held == held[0]).all():
+            return _unsure(figure, share)
         if share and kept.min() == kept.max() and kept[0] in (0.0, 1.0):
-            return _certain(figure, clusters=len(np.unique(self.cluster[inside])))
+            return _certain(figure, clusters=len(np.unique(held)))
         return figure
 
     def statistic(self, columns: Iterable[Floats], function: Callable[[Floats], Floats], n: int) -> Figure:
@@ -123,6 +127,13 @@ def _certain(figure: Figure, clusters: int) -> Figure:
     if figure.value == 1.0:
         return figure.model_copy(update={"low": reach, "high": 1.0})
     return figure.model_copy(update={"low": 0.0, "high": 1 - reach})
+
+
+def _unsure(figure: Figure, share: bool) -> Figure:
+    """Of one cluster: resampling sees no spread whatever there is, so nothing is said, not even a difference's sign."""
+    reach = max(1.0, abs(figure.value))
+    low, high = (0.0, 1.0) if share else (figure.value - reach, figure.value + reach)
+    return figure.model_copy(update={"low": low, "high": high})
 
 
 def paired_difference(ours: Floats, theirs: Floats, resampler: Resampler) -> Figure | None:
@@ -163,9 +174,11 @@ class SeedResampler:
             return None
         mean = float(np.mean([value.mean() for value in kept]))
         figure = interval(mean, self.draws_of_mean(values), sum(map(len, kept)))
+        held = [one.cluster[rows] for one, rows in zip(self.within, inside, strict=True) if rows.any()]
+        if len(held) == 1 and (held[0] == held[0][0]).all():
+            return _unsure(figure, share)
         if share and mean in (0.0, 1.0) and all(value.min() == value.max() == mean for value in kept):
-            clusters = [np.unique(one.cluster[rows]) for one, rows in zip(self.within, inside, strict=True)]
-            return _certain(figure, clusters=sum(map(len, clusters)))
+            return _certain(figure, clusters=sum(len(np.unique(one)) for one in held))
         return figure
 
 
