@@ -133,9 +133,57 @@ def test_a_sentence_that_says_something_else_is_no_yes_and_no_no(text: str, ques
     assert said(text, question) == set()
 
 
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        ("There are three dogs: two on the couch and one on the floor.", {("dog", "3")}),
+        ("Two of the three dogs are on the couch.", {("dog", "3")}),
+        ("Five people are visible, two of whom are wearing hats.", {("person", "5")}),
+        ("There are six bottles, three on each side.", {("bottle", "6")}),
+        ("Two of the people are holding umbrellas.", set()),
+        ("Three of the four chairs are red.", {("chair", "3"), ("chair", "4")}),
+        ("There are two dogs. Both are on the couch.", {("dog", "2")}),
+    ],
+)
+def test_some_of_a_kind_are_not_all_of_it(text: str, counts: set[tuple[str, str]]) -> None:
+    """What a count cannot say ("on the couch") does not make a count of all dogs out of one of some."""
+    found = said(text)
+    assert {key[2:4] for key in found if key[0] == "count"} == counts
+    assert any(key[0] in ("count", "existence") and key[2] in ("dog", "person", "bottle", "chair") for key in found)
+    assert ("count", "+", "dog", "2") in said("Two on the couch.", "How many dogs are there?")
+    flying = next(claim for claim in read("I see three birds. Two are flying.") if claim.count == 2)
+    assert flying.subject.get("state") == "flying"
+
+
+def test_what_is_said_of_one_of_them_is_not_said_of_what_stands_before_it() -> None:
+    found = said("There are three cars on the road, one of which is red.")
+    assert ("attribute", "+", "car", "red") in found and ("attribute", "+", "road", "red") not in found
+    assert ("attribute", "+", "boat", "white") in said(
+        "There are several boats in the harbor, most of which are white."
+    )
+
+
+def test_a_clause_of_its_own_is_not_where_the_clause_before_begins() -> None:
+    found = said("On the table there is a cup, and a dog lies under it.")
+    assert ("relation", "+", "cup", "on", "dining table") in found
+    assert (
+        not any(key[:3] == ("relation", "+", "dog") for key in found)
+        and ("attribute", "+", "cup", "lying") not in found
+    )
+    together = said("On the table are a cup, a plate and a fork.")
+    assert {key[2] for key in together if key[0] == "relation"} == {"cup", "plate", "fork"}
+
+
+def test_what_something_is_instead_of_is_no_claim() -> None:
+    for text in ("It is a cat rather than a dog.", "It shows a cat instead of a dog.", "It shows a cat instead."):
+        assert said(text) == {("existence", "+", "cat")}
+
+
 def test_numbers_of_a_list_count_nothing() -> None:
     found = said("1. A dog sits on a couch.\n2. Two cats\n3) A red car")
     assert {claim for claim in found if claim[0] == "count"} == {("count", "+", "cat", "2")}
+    within = said("I can see: 1. A dog 2. Two cats 3. A red car")
+    assert {claim for claim in within if claim[0] == "count"} == {("count", "+", "cat", "2")}
     for number in ("1", "2"):
         answer = said(f"{number}. The dog is on the couch.", "How many dogs are there?")
         assert {claim for claim in answer if claim[0] == "count"} == {("count", "+", "dog", number)}

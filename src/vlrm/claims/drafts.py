@@ -45,6 +45,10 @@ class Draft:
     hedged: bool = False
     implied: bool = False
     """Said by "yes", "no" or a bare value only; gives way to a claim that spells it out."""
+    part: bool = False
+    """A count of some of the objects spoken of: "two of the three dogs"."""
+    placed: bool = False
+    """Of the counted objects a relation is said, which a count cannot say: "two are on the couch"."""
 
     def claim(self) -> Claim:
         subject = self.subject.phrase()

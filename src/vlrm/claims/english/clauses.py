@@ -64,6 +64,8 @@ class Clauses(State):
         if word.reading.attribute and subjects and not acts_on:
             for subject in subjects:
                 self.describe(subject, "state", word.reading.attribute, word, subject.span[0], word.end)
+                if self.counting is not None and self.counting.subject.noun == subject.noun:
+                    self.counting.subject.attributes.setdefault("state", word.reading.attribute)  # "two are flying"
         self.acting = subjects
         if acts_on:
             self.link = Link(
@@ -204,10 +206,11 @@ class Clauses(State):
         """An attribute outside a noun phrase: predicate ("is red"), apposition, "with stripes", short answer."""
         if self.link is not None and not self.link.used and self.link.relation == "with":
             self.link = None
-        subjects = self.subjects if self.verb and self.subjects else [self.last] if self.last is not None else []
+        spoken_of = self.subjects if self.verb or self.relative else []
+        subjects = spoken_of or ([self.last] if self.last is not None else [])
         if word.reading.number == 1 and self.last is not None and not self.copula:
             subjects = [self.last]
-        if self.there and self.last is not None:
+        if self.there and not self.relative and self.last is not None:
             subjects = [self.last]
         if not subjects and self.topic is not None and self.topic.asked:
             subjects = [self.topic]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vlrm.claims.drafts import Draft, finish
@@ -31,7 +32,7 @@ def read_english(response: str, question: str = "", lexicon: Lexicon = LEXICON) 
     drafts += Reader(response, lexicon, entities, asked.kind).read(words)
     if answer is None and asked.open_kind:
         drafts = short_answer(asked, entities, words, drafts, response, lexicon)
-    return finish([draft for draft in drafts if _sayable(draft)])
+    return finish(_of_wholes([draft for draft in drafts if _sayable(draft)]))
 
 
 def _sayable(draft: Draft) -> bool:
@@ -39,6 +40,26 @@ def _sayable(draft: Draft) -> bool:
     if draft.kind == "relation" and (draft.subject.noun is None or draft.other is None or draft.other.noun is None):
         return False
     return draft.kind == "text" or draft.subject.noun is not None
+
+
+def _of_wholes(drafts: list[Draft]) -> list[Draft]:
+    """The drafts without counts of some of a kind that nothing a count can say tells from the others.
+
+    "There are three dogs: two on the couch" is no claim that there are two dogs; "two are black" counts the black ones.
+    """
+    found = []
+    for draft in drafts:
+        named = [
+            one for one in drafts
+            if one is not draft and one.subject.noun == draft.subject.noun and one.kind in ("count", "existence")
+        ]  # fmt: skip
+        some = draft.part and not draft.subject.attributes.keys() - {"kind"}
+        whole = any(one.count not in (None, draft.count) and not one.part for one in named)
+        if not (some and (whole or draft.placed)):
+            found.append(draft)
+        elif not named and not draft.subject.asked:
+            found.append(replace(draft, kind="existence", count=None))
+    return found
 
 
 _BACK = frozenset({"THERE", "BE", "AUX", "NEG", "SEE", "SPEAKER", "PRON"})

@@ -37,7 +37,10 @@ class Mentions(Printed):
         shares_verb = self.link is not None and self.link.used and joined and not (comma or self.verb or self.there)
         both = shares_verb and self._agree(after)
         if (joined or comma) and self._starts_clause(after) and (both or not shares_verb):
-            self._end_clause(keep_group=both or (joined and self.last in self.heads and not self.verb))
+            together = both or (joined and self.last in self.heads and not (self.verb or self.there))
+            if not together:
+                self.inverted = []  # "on the table there is a cup, and a dog lies under it"
+            self._end_clause(keep_group=together)
         elif self.link is not None and self.link.used and not self._goes_on(joined, comma, after):
             self.link = None
         elif self.link is not None and self.link.used and self.link.by_no and (said.determiner or said.number):
@@ -175,9 +178,10 @@ class Mentions(Printed):
             whole = Entity(entity.noun, {k: v for k, v in entity.attributes.items() if k == "kind"}, plural=True)
             self.add_count(whole, said, said.whole)
         if counts and said.number is not None and not (said.anaphor and said.number.reading.number == 1):
+            spoken_of = any(one.subject.noun == entity.noun for one in self.drafts)
             draft = self.add_count(self._entity(said) if not said.anaphor else entity, said, said.number)
-            partial = said.whole is not None or said.anaphor
-            self.counting = draft if partial else None
+            draft.part = said.some or (said.anaphor and spoken_of)
+            self.counting = draft if said.some or said.anaphor else None
             for name, value, _ in said.attributes:
                 entity.attributes.setdefault(name, value)
             return

@@ -33,6 +33,8 @@ class Phrase:
     other: bool = False
     """"other", "more": besides those spoken of."""
     attributes: list[tuple[str, str, Word]] = field(default_factory=list)
+    some: bool = False
+    """Some of those there are: "two of the people"."""
     anaphor: bool = False
     """"one", "the other", "two of them": an object of the noun spoken of before."""
 
@@ -45,7 +47,7 @@ def read_phrase(words: Sequence[Word], place: int) -> tuple[Phrase, int] | None:
     determiner, inexact = "", False
     numbers: list[Word] = []
     attributes: list[tuple[str, str, Word]] = []
-    other = False
+    other = some = False
     while place < size:
         word = words[place]
         tag = word.tag
@@ -76,12 +78,13 @@ def read_phrase(words: Sequence[Word], place: int) -> tuple[Phrase, int] | None:
         elif tag == "OF":
             if words[place - 1].tag not in ("NUM", "DET", "OTHER"):
                 break
+            some = bool(numbers)
         elif tag == "ADV":
             if following not in ("ATTR", "ADJ") or words[place].raw.lower() in ("here", "again"):
                 break
         elif tag in _HEADS:
             phrase, after = _headed(words, first, place, determiner, numbers, inexact, attributes)
-            phrase.other = other
+            phrase.other, phrase.some = other, some
             return phrase, after
         elif tag != "ADJ":
             break

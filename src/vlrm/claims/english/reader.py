@@ -86,8 +86,10 @@ class Reader(Mentions):
         elif tag == "WHICH":
             if self.negation == "not":
                 self.negation = ""
-            if self.last is not None:
-                self.subjects, self.relative = [self.last], True
+            several = self.antecedent() if " of " in word.raw else None  # "on the road, one of which is red"
+            meant = several if several is not None else self.last
+            if meant is not None:
+                self.subjects, self.relative = [meant], True
         elif tag == "V":
             self._verb(word, place)
         elif tag == "ATTR":

@@ -181,6 +181,8 @@ class State:
             if subject.denied:
                 self.drafts = [d for d in self.drafts if not (d.kind == "existence" and d.subject is subject)]
             begin, _ = self.stretch(subject, link.start, link.end)
+            if self.counting is not None and self.counting.subject.noun == subject.noun:
+                self.counting.placed = True
             self.add(
                 "relation", subject, begin, max(end, link.end), (link.start, link.end), relation=link.relation,
                 other=other, polarity=not (link.denied or subject.denied),

@@ -19,6 +19,7 @@ _TOKEN = re.compile(
     r"""|(?P<clitic>['’](?:s|re|m|ve|ll|d)?\b)|(?P<mark>[.,;:!?()&\n–—]|\s-\s)"""
 )
 _ITEM = re.compile(r"^[ \t*#-]*(\d+)[.)] ", re.MULTILINE)
+_INLINE = re.compile(r"(?:^|(?<=[\s:*(]))(\d+)[.)]\*{0,2} (?=\*{0,2}[A-Z])")
 _ADJECTIVE = re.compile(r"(ous|ful|less|able|ible|ish|ive|ic|like|most|y-looking|ular|ical)$")
 
 
@@ -72,9 +73,16 @@ def _candidates(text: str, lexicon: Lexicon) -> list[Candidates]:
 
 
 def _item_numbers(text: str) -> set[int]:
-    """Where numbers begin that only count the items of a list, "1." or "2)" at the beginning of several lines."""
-    found = {match.start(1) for match in _ITEM.finditer(text)}
-    return found if len(found) > 1 else set()
+    """Where numbers begin that only count the items of a list.
+
+    That is "1." or "2)" at the beginning of several lines, or within one line from "1. A" on, each one more.
+    """
+    inline = [match for match in _INLINE.finditer(text)]
+    counted = [int(match.group(1)) for match in inline] == list(range(1, len(inline) + 1))
+    for matches in (list(_ITEM.finditer(text)), inline if counted else []):
+        if len(matches) > 1:
+            return {match.start(1) for match in matches}
+    return set()
 
 
 def _nobody(start: int, end: int, following: Sequence[str]) -> list[Candidates]:
