@@ -174,6 +174,33 @@ def test_a_clause_of_its_own_is_not_where_the_clause_before_begins() -> None:
     assert {key[2] for key in together if key[0] == "relation"} == {"cup", "plate", "fork"}
 
 
+def test_what_no_one_and_nothing_stands_with_is_not_there() -> None:
+    empty = said("The scene appears to be empty, with no people or vehicles visible.")
+    assert empty == {("existence", "-", "person"), ("existence", "-", "vehicle")}
+    assert ("existence", "-", "person") in said("A surfboard leans against a wall, with no one around.")
+    assert ("existence", "-", "car") in said("An empty street with no cars in sight.")
+    assert ("relation", "-", "person", "with", "shirt") in said("A man with no shirt stands.")  # of him alone
+    street = said("The image shows a street scene, with a bus in the center and several people walking.")
+    assert not any(key[0] == "relation" for key in street) and ("attribute", "+", "bus", "walking") not in street
+
+
+def test_what_is_left_out_of_a_denial_is_there() -> None:
+    assert said("There are no other objects apart from the banana.") == {("existence", "+", "banana")}
+    assert said("Apart from the banana, there is an apple.") == {
+        ("existence", "+", "banana"),
+        ("existence", "+", "apple"),
+    }
+    assert not any(key[1] == "-" for key in said("There aren't many people on the beach; only a man."))
+
+
+def test_whose_tusks_they_are_walks() -> None:
+    found = said("An elephant with large tusks walks behind its calf.")
+    assert ("relation", "+", "elephant", "with", "tusk") in found and ("attribute", "+", "elephant", "walking") in found
+    assert not any("cow" in key for key in found)
+    assert ("existence", "+", "mushroom") in said("A pizza topped with mushrooms sits on a plate.")
+    assert ("existence", "+", "cow") in said("A calf stands in a field.")
+
+
 def test_what_something_is_instead_of_is_no_claim() -> None:
     for text in ("It is a cat rather than a dog.", "It shows a cat instead of a dog.", "It shows a cat instead."):
         assert said(text) == {("existence", "+", "cat")}

@@ -169,7 +169,10 @@ def _verb_or_not(  # noqa: PLR0911 - one return for each pattern
     if tag in NOUNS and previous is not None:
         several = previous.reading.plural
         if verb.form == "s":
-            return verb if (not several or _one_group(before)) and not following & {"BE", "OF", "POSS"} else noun
+            alone = (
+                not several or _one_group(before) or (_with_several(before) and following & {"P", "ADV", "DET", "NUM"})
+            )
+            return verb if alone and not following & {"BE", "OF", "POSS"} else noun
         stated = not known and verb.value and following & {"DET", "NUM"}
         return verb if several or stated or _grouped(before) else noun
     if tag in ("AND", "BUT", "COMMA"):
@@ -210,6 +213,17 @@ def _one_group(before: Sequence[Word]) -> bool:
         if word.tag == "OF":
             return True
         if word.tag not in ("N", "OPEN", "ATTR", "ADJ", "ADV"):
+            return False
+    return False
+
+
+def _with_several(before: Sequence[Word]) -> bool:
+    """Whether the plural before only belongs to one thing: "an elephant with large tusks walks"."""
+    for place in range(len(before) - 1, 0, -1):
+        if before[place].tag in ("P", "WITHOUT") or (before[place].tag == "V" and before[place].reading.form == "ed"):
+            held = before[place - 1]
+            return held.tag in ("N", "OPEN") and not held.reading.plural
+        if before[place].tag not in ("N", "OPEN", "ATTR", "ADJ", "ADV", "DET", "NUM"):
             return False
     return False
 

@@ -92,7 +92,8 @@ class Clauses(State):
         if before in ("COMMA", "AND", "BUT", "V", "P"):
             return self.acting or self.subjects or self.heads or self.prior
         if self.last is not None and self.last in self.heads:
-            return self.listed if self.last in self.listed and self.last.noun == "person" else [self.last]
+            people = self.last in self.listed and all(entity.noun == "person" for entity in self.listed)
+            return self.listed if people else [self.last]
         if self.last is not None and not self.animate(self.last):
             alive = [entity for entity in [*self.heads, *self.objects] if self.animate(entity)]
             if alive and word.reading.form == "ing":
@@ -102,6 +103,9 @@ class Clauses(State):
     def _relate_from(self, word: Word, relation: str, place: int, denied: bool = False) -> None:
         subjects = self._placed(relation, place)
         unheld = relation == "with" and not subjects
+        if unheld and self._tag(place - 1) not in ("STOP", "BUT", "COLON"):
+            self.link = None  # "a street scene, with a bus": of no object
+            return
         if self._tag(place - 1) in ("SCENE", "ABSTRACT") and (unheld or (self.heads and not self.verb)):
             self.link = None  # "a picture on the wall", "a game on the field", "a scene with a bus": of no object
             return

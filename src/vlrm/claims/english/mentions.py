@@ -17,11 +17,34 @@ if TYPE_CHECKING:
 _KEEPS = frozenset({"with", "wearing", "holding", "eating", "covered with", "filled with", "topped with", "carrying"})
 """Relations whose object may be a list with commas."""
 
+_MANY = (
+    "many",
+    "much",
+    "a lot of",
+    "all",
+    "every",
+    "enough",
+    "too many",
+    "too much",
+    "both",
+    "several",
+    "any more than",
+)
+_YOUNG = {"calf": ("elephant", "giraffe"), "foal": ("zebra",)}
+"""Words for young animals that other nouns have, too, where those are spoken of."""
+_ANYWHERE = frozenset({
+    "around", "visible", "present", "in sight", "in view", "nearby", "anywhere", "seen", "in the scene", "in the image",
+    "in the picture", "in the photo", "in the frame", "in this image", "in this picture", "shown", "pictured",
+})  # fmt: skip
+
 
 class Mentions(Printed):
     """The part of a reading that takes in noun phrases; :class:`vlrm.claims.english.reader.Reader` feeds it."""
 
     def _mention(self, said: Phrase, place: int, after: int) -> None:
+        parents = [entity.noun for entity in self.entities if entity.noun in _YOUNG.get(said.kind, ())]
+        if parents:
+            said = replace(said, noun=parents[-1])  # "an elephant and its calf"
         joined, comma = self.joined, self.comma
         self.joined = self.comma = False
         follows = self._tag(after)
@@ -75,12 +98,29 @@ class Mentions(Printed):
             return True
         if word.reading.value != "no" or self.link is None:
             return False
+        if not self.link.used and self._absent(place):
+            self.link = None  # "a wall, with no one around": nobody is there
+            return False
         listed = self.joined or self.comma or word.raw.lower() == "nor"
         if self.link.used and not (listed and self.link.relation in _KEEPS):
             return False
         self.link = replace(self.link, denied=True, by_no=True)
         self.joined = self.link.used and listed
         return True
+
+    def _absent(self, place: int) -> bool:
+        """Whether what "no" denies is said not to be there at all: "with no cars in sight"."""
+        found, after = read_phrase(self.words, place + 1), place + 1
+        while found is not None:
+            after = found[1]
+            joined = self._tag(after) in ("OR", "AND")
+            found = read_phrase(self.words, after + 1) if joined else None
+        return after < len(self.words) and self.words[after].raw.lower() in _ANYWHERE
+
+    def _denies_many(self, word: Word, place: int) -> bool:
+        """Whether "not" is about how many there are: "there aren't many people"."""
+        ahead = self.words[place + 1].raw.lower() if place + 1 < len(self.words) else ""
+        return word.reading.value == "not" and ahead.startswith(_MANY)
 
     def _lacks(self, word: Word, place: int) -> bool:
         """ "The image lacks a dog", "the scene is devoid of people"."""
@@ -102,7 +142,10 @@ class Mentions(Printed):
             return False  # "a woman with an umbrella and a man with a dog"
         if self.link.relation in _KEEPS or self.link.list_of:
             return True
-        return joined and not comma and self._tag(after) not in ("P", "V")
+        aside = self._tag(after) == "ADV" and self.words[after].raw.lower().startswith(
+            ("to the ", "on the ", "in the ")
+        )
+        return joined and not comma and not aside and self._tag(after) not in ("P", "V")
 
     def _starts_clause(self, after: int) -> bool:
         """Whether a finite verb or a form of "be" follows the phrase, so that a clause begins with it."""

@@ -53,7 +53,7 @@ class Reader(Mentions):
                 self.link = None
             return
         elif tag == "NEG":
-            if self._denies_link(word, place):
+            if self._denies_link(word, place) or self._denies_many(word, place):
                 return
             self.negation, self.none_of = word.reading.value, " of" in word.raw.lower() and word.reading.value == "none"
         elif self.comma and word.raw.lower() in ("only", "just"):
