@@ -142,6 +142,11 @@ def test_a_sentence_that_says_something_else_is_no_yes_and_no_no(text: str, ques
         ("There are six bottles, three on each side.", {("bottle", "6")}),
         ("Two of the people are holding umbrellas.", set()),
         ("Three of the four chairs are red.", {("chair", "3"), ("chair", "4")}),
+        ("There are two dogs on the couch. One dog is on the left of it.", {("dog", "2")}),
+        ("Two plates are on the table, and one plate has a sandwich on it.", {("plate", "2")}),
+        ("One dog is on a couch while another is on the floor.", set()),
+        ("One dog is on a couch and the other dog is on the floor.", set()),
+        ("There are three dogs here. There is one dog there.", {("dog", "3"), ("dog", "1")}),
         ("There are two dogs. Both are on the couch.", {("dog", "2")}),
     ],
 )
@@ -149,7 +154,9 @@ def test_some_of_a_kind_are_not_all_of_it(text: str, counts: set[tuple[str, str]
     """What a count cannot say ("on the couch") does not make a count of all dogs out of one of some."""
     found = said(text)
     assert {key[2:4] for key in found if key[0] == "count"} == counts
-    assert any(key[0] in ("count", "existence") and key[2] in ("dog", "person", "bottle", "chair") for key in found)
+    assert any(
+        key[0] in ("count", "existence") and key[2] in ("dog", "person", "bottle", "chair", "plate") for key in found
+    )
     assert ("count", "+", "dog", "2") in said("Two on the couch.", "How many dogs are there?")
     flying = next(claim for claim in read("I see three birds. Two are flying.") if claim.count == 2)
     assert flying.subject.get("state") == "flying"
@@ -182,6 +189,13 @@ def test_what_no_one_and_nothing_stands_with_is_not_there() -> None:
     assert ("relation", "-", "person", "with", "shirt") in said("A man with no shirt stands.")  # of him alone
     street = said("The image shows a street scene, with a bus in the center and several people walking.")
     assert not any(key[0] == "relation" for key in street) and ("attribute", "+", "bus", "walking") not in street
+
+
+def test_with_and_a_comma_may_begin_what_is_said_of_another_object() -> None:
+    found = said("A fire hydrant is located near the curb, with a red car parked behind it.")
+    assert ("attribute", "+", "car", "parked") in found and ("attribute", "+", "fire hydrant", "parked") not in found
+    assert not any(key[3:] == ("with", "car") for key in found if key[0] == "relation")
+    assert ("relation", "+", "dog", "with", "sports ball") in said("The dog lies on a couch, with a ball in its mouth.")
 
 
 def test_what_is_left_out_of_a_denial_is_there() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vlrm.claims.english.phrases import read_phrase
 from vlrm.claims.english.state import Link, State
 
 if TYPE_CHECKING:
@@ -102,6 +103,9 @@ class Clauses(State):
 
     def _relate_from(self, word: Word, relation: str, place: int, denied: bool = False) -> None:
         subjects = self._placed(relation, place)
+        if relation == "with" and not denied and self._tag(place - 1) == "COMMA" and self._stands_alone(place):
+            self._end_clause()  # "in the grass, with a car parked behind it"
+            return
         unheld = relation == "with" and not subjects
         if unheld and self._tag(place - 1) not in ("STOP", "BUT", "COLON"):
             self.link = None  # "a street scene, with a bus": of no object
@@ -113,6 +117,14 @@ class Clauses(State):
             subjects = []
         self.link = Link(relation, subjects, word.start, word.end, denied=denied or bool(self.negation and self.verb))
         self.copula = False
+
+    def _stands_alone(self, place: int) -> bool:
+        """Whether "with" begins what is said of another object: "with a car parked behind it"."""
+        found = read_phrase(self.words, place + 1)
+        if found is None:
+            return False
+        after = self.words[found[1]] if found[1] < len(self.words) else None
+        return after is not None and (after.tag == "ATTR" or (after.tag == "V" and after.reading.form in ("ing", "ed")))
 
     def _placed(self, relation: str, place: int) -> list[Entity]:  # noqa: PLR0911 - one return for each place
         """Of what a preposition says where it is."""

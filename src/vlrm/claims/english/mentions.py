@@ -30,6 +30,7 @@ _MANY = (
     "several",
     "any more than",
 )
+_MORE = frozenset({"another", "another one", "the other", "the others", "others"})
 _YOUNG = {"calf": ("elephant", "giraffe"), "foal": ("zebra",)}
 """Words for young animals that other nouns have, too, where those are spoken of."""
 _ANYWHERE = frozenset({
@@ -42,9 +43,6 @@ class Mentions(Printed):
     """The part of a reading that takes in noun phrases; :class:`vlrm.claims.english.reader.Reader` feeds it."""
 
     def _mention(self, said: Phrase, place: int, after: int) -> None:
-        parents = [entity.noun for entity in self.entities if entity.noun in _YOUNG.get(said.kind, ())]
-        if parents:
-            said = replace(said, noun=parents[-1])  # "an elephant and its calf"
         joined, comma = self.joined, self.comma
         self.joined = self.comma = False
         follows = self._tag(after)
@@ -75,6 +73,7 @@ class Mentions(Printed):
             self._deny(said, joined or comma)
             return
         entity = self._resolve(said)
+        self._one_of_several(self.words[place], entity)
         if self._is_predicate():
             self._identify(entity, said)
             return
@@ -194,8 +193,20 @@ class Mentions(Printed):
             attributes.setdefault(name, value)
         return Entity(said.noun, attributes, plural=said.plural, span=(said.start, said.end))
 
+    def _one_of_several(self, word: Word, other: Entity | None = None) -> None:
+        """ "One dog sits while another stands" does not say that there is one dog."""
+        if word.raw.lower() not in _MORE:
+            return
+        ones = [draft for draft in self.drafts if draft.kind == "count" and draft.count == 1]
+        for draft in ones[-1:] if other is None else ones:
+            if other is None or draft.subject.noun == other.noun:
+                draft.part = draft.placed = True
+
     def _resolve(self, said: Phrase) -> Entity:
         """The object a phrase means: one spoken of before where it is definite or "one of them", else a new one."""
+        parents = [entity.noun for entity in self.entities if entity.noun in _YOUNG.get(said.kind, ())]
+        if parents:
+            said.noun = parents[-1]  # "an elephant and its calf"
         if said.anaphor:
             known = self.antecedent()
             entity = self._entity(said)
@@ -221,10 +232,12 @@ class Mentions(Printed):
             whole = Entity(entity.noun, {k: v for k, v in entity.attributes.items() if k == "kind"}, plural=True)
             self.add_count(whole, said, said.whole)
         if counts and said.number is not None and not (said.anaphor and said.number.reading.number == 1):
-            spoken_of = any(one.subject.noun == entity.noun for one in self.drafts)
+            before = [one for one in self.drafts if one.subject.noun == entity.noun]
             draft = self.add_count(self._entity(said) if not said.anaphor else entity, said, said.number)
-            draft.part = said.some or (said.anaphor and spoken_of)
-            self.counting = draft if said.some or said.anaphor else None
+            fewer = any(one.count is not None and one.count > said.number.reading.number for one in before)
+            again = fewer and not (self.there or said.kind)  # "two cats lie there. One cat is ..."
+            draft.part = said.some or again or (said.anaphor and bool(before))
+            self.counting = draft if said.some or again or said.anaphor else None
             for name, value, _ in said.attributes:
                 entity.attributes.setdefault(name, value)
             return
