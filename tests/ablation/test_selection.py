@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from made_up_arms import FALSE, TRUE, offered, pair
 
-from vlrm.ablation.selection import at_random, by_rule, margins_of, self_labelled, without_quads
+from vlrm.ablation.selection import at_random, by_rule, margins_of, self_labelled, without_edits_of, without_quads
 from vlrm.rejection_sampling.rule import Rule
 from vlrm.schema import PAIRS, PROMPTS
 
@@ -27,6 +27,14 @@ def test_random_pairs_do_not_depend_on_the_order_of_rows_but_on_the_seed() -> No
     first = at_random(offered(*rows), Rule(), {}, 10, seed=1)
     assert first.equals(at_random(offered(*rows[::-1]), Rule(), {}, 10, seed=1))
     assert not first.equals(at_random(offered(*rows), Rule(), {}, 10, seed=2))
+
+
+def test_without_edits_of_a_kind_only_sampled_answers_differ_in_it() -> None:
+    rows = [
+        pair(0, source="counterfactual", kind="relation", quad_id="k"), pair(1, source="counterfactual", kind="count"),
+        pair(2, source="counterfactual", kind="relation", quad_id="k"), pair(3, kind="relation"),
+    ]  # fmt: skip
+    assert without_edits_of("relation", offered(*rows))["pair_id"].to_pylist() == ["p0001", "p0003"]
 
 
 def test_without_quads_keeps_the_first_halves_as_single_pairs() -> None:

@@ -53,8 +53,9 @@ class Arm:
     """How its reward model is trained; None where no reward model is trained."""
     own_pairs: bool = False
     """It selects pairs itself; otherwise it trains on the pairs the loop kept."""
-    only_with_truth: bool = False
-    """It reads exact truth, or would be judged by labels of its own where none is known."""
+    only_embedded: bool = False
+    """It needs what the embedded world has: exact truth, an exam that is not judged by the experts themselves, or edits
+    of every kind."""
 
 
 NO_CRITIQUES = Recipe(critiques=False)
@@ -71,6 +72,10 @@ ARMS = {
     "no_quads": Arm(
         "ablation", "keeps single pairs only, without image contrast", Recipe(image_contrast=False), own_pairs=True
     ),
+    "no_relation_edits": Arm(
+        "ablation", "reads no critiques and keeps no edit of a relation: how it judges what was never edited",
+        NO_CRITIQUES, own_pairs=True, only_embedded=True,
+    ),
     "one_round": Arm(
         "ablation", "spends the whole budget at once, on all prompts, with round 0's reward model", Recipe(),
         own_pairs=True,
@@ -86,13 +91,17 @@ ARMS = {
     "length_only": Arm("floor", "prefers the shorter or the longer answer, whichever the gate split says"),
     "majority_verdict": Arm("floor", "counts the verdicts of the last round's critiques"),
     "experts_as_reward": Arm(
-        "ceiling", "runs the experts on the exam's images and scores groundedness", only_with_truth=True
+        "ceiling", "runs the experts on the exam's images and scores groundedness", only_embedded=True
+    ),
+    "evidence_at_scoring": Arm(
+        "ceiling", "is the full loop reading critiques that its critic writes with the experts' evidence",
+        only_embedded=True,
     ),
     "exact_labels": Arm(
         "ceiling", "selects and labels the same offered pairs by exact truth", Recipe(), own_pairs=True,
-        only_with_truth=True,
+        only_embedded=True,
     ),
 }  # fmt: skip
-WITHOUT_TRUTH = {name: arm for name, arm in ARMS.items() if not arm.only_with_truth}
+WITHOUT_TRUTH = {name: arm for name, arm in ARMS.items() if not arm.only_embedded}
 """The arms on a user's images."""
 TRAINED = tuple(name for name, arm in ARMS.items() if arm.recipe is not None)

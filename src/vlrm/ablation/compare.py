@@ -29,6 +29,7 @@ FIGURES = (
     "prior_breaking_accuracy",
     "prior_conforming_accuracy",
     "unseen_combination_accuracy",
+    "relation_accuracy",
     "blank_image_accuracy",
     "critique_wrong_accuracy",
     "experts_wrong_or_silent_accuracy",
@@ -103,6 +104,7 @@ def measure(zero: Outcomes, full: Outcomes, arms: Mapping[str, Outcomes], balanc
     verdict, values = full.verdict_margin(), {}
     for name, outcomes in {ROUND_ZERO: zero, FULL: full, **arms}.items():
         found = item_values(outcomes, "plain", balanced)
+        found["relation_accuracy"] = np.where((full.exam["kind"] == "relation").to_numpy(), found[HEADLINE], np.nan)
         found["critique_wrong_accuracy"] = np.where(verdict < 0, found[HEADLINE], np.nan)
         values[name] = {key: found[key] for key in FIGURES}
     return Measured(full.clusters, values)

@@ -25,6 +25,7 @@ LABELS = {
     "prior_breaking_accuracy": "Prior-breaking",
     "prior_conforming_accuracy": "Prior-conforming",
     "unseen_combination_accuracy": "Unseen combinations",
+    "relation_accuracy": "Relations",
     "blank_image_accuracy": "Blank image",
     "critique_wrong_accuracy": "Critiques wrong",
     "experts_wrong_or_silent_accuracy": "Experts wrong or silent",

@@ -64,6 +64,12 @@ def without_quads(offered: pa.Table, prompts: pa.Table) -> pa.Table:
     return own.set_column(place, own.schema.field(place), pa.nulls(own.num_rows, pa.string()))
 
 
+def without_edits_of(kind: str, offered: pa.Table) -> pa.Table:
+    """OFFERED without the edits of one kind of claim, quads' second halves among them."""
+    edited = pc.and_(pc.equal(offered["source"], "counterfactual"), pc.equal(offered["kind"], kind))
+    return offered.filter(pc.invert(edited))
+
+
 def self_labelled(
     offered: pa.Table, rule: Rule, reward_margin: Mapping[str, float], budget: int, seed: int
 ) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Nodes of the ablation: an arm's own pairs, its reward model, its exam, and the comparison."""
+"""Nodes of the ablation: an arm's reward model, its exam, and the comparison. Its own pairs: ``selecting``."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pyarrow.compute as pc
 from vlrm.ablation.arms import ARMS
 from vlrm.ablation.compare import Ablations, compare, measure
 from vlrm.ablation.judges import expert_scores, length_scores, scores_of, text_scores, verdict_scores
-from vlrm.ablation.labels import LABELS, claims_by_truth, label_rounds, label_rows, pairs_of_arms
+from vlrm.ablation.labels import LABELS, label_rounds, label_rows, pairs_of_arms
 from vlrm.ablation.page import render_ablations
 from vlrm.ablation.probe import fit_probe, hidden_states
-from vlrm.ablation.selection import at_random, by_rule, margins_of, self_labelled, without_quads
 from vlrm.answers.words import words_known
 from vlrm.claims.reliability import Reliability
-from vlrm.claims.table import verify_responses
+from vlrm.claims.table import objects_by_image, verify_responses
+from vlrm.critiques.grammar import without_references, without_verdict
 from vlrm.critiques.sampling import sample_critiques
 from vlrm.critiques.templates import choose
 from vlrm.errors import UserError
@@ -35,95 +35,13 @@ from vlrm.policy.local import LocalWriter
 from vlrm.policy.protocol import row_seed
 from vlrm.progress import say
 from vlrm.prompts import scenes_by_image
-from vlrm.rejection_sampling.offer import offer_pairs
-from vlrm.rejection_sampling.rule import Rule
 from vlrm.reward.critic import load_critic
 from vlrm.reward.model import RewardModel, Row
 from vlrm.reward.rows import critique_texts, training_pairs
-from vlrm.reward.scoring import PAIR_TEXTS, pair_margins
+from vlrm.reward.scoring import score
 from vlrm.reward.train import RewardTraining, StepLog, train_reward_model
-from vlrm.schema import CLAIMS
 
 SIDES = ("chosen", "rejected")
-CERTAIN = 0.5
-"""tau where labels are exact: q+ is then 0 or 1."""
-
-
-def _margins(reward_model: Path, pairs: pa.Table, policy: Policy, data: str) -> dict[str, float]:
-    model = RewardModel.load(reward_model, open_vlm(policy, data))
-    return pair_margins(model, pairs.select(PAIR_TEXTS).to_pylist())
-
-
-# --- which pairs ------------------------------------------------------------------------------------
-
-
-def keep_at_random(offered: pa.Table, judged: pa.Table, kept: pa.Table, rule: Rule, seed: int) -> pa.Table:
-    """As many random pairs as the loop kept in this round."""
-    return at_random(offered, rule, margins_of(offered, judged), kept.num_rows, seed)
-
-
-def keep_single_pairs(
-    offered: pa.Table,
-    judged: pa.Table,
-    kept: pa.Table,
-    prompts: pa.Table,
-    tau: dict[str, Any],
-    rule: Rule,
-    seed: int,
-) -> pa.Table:
-    """As many pairs as the loop kept in this round, none of them half of a quad."""
-    single = without_quads(offered, prompts)
-    return by_rule(single, rule, float(tau["tau"]), margins_of(single, judged), kept.num_rows, seed)
-
-
-def keep_at_once(
-    round_zero: Path, tau: dict[str, Any], rule: Rule, policy: Policy, seed: int, data: str, *tables: pa.Table
-) -> pa.Table:
-    """All rounds' budget spent at once by round 0's model; ``tables``: offered pairs of all rounds, then kept ones."""
-    half = len(tables) // 2
-    offered, budget = pa.concat_tables(tables[:half]), sum(table.num_rows for table in tables[half:])
-    rewards = _margins(round_zero, offered, policy, data)
-    return by_rule(offered, rule, float(tau["tau"]), rewards, budget, seed)
-
-
-def offer_by_truth(
-    candidates: pa.Table,
-    candidate_claims: pa.Table,
-    edits: pa.Table,
-    edit_claims: pa.Table,
-    prompts: pa.Table,
-    quad_prompts: pa.Table,
-    scenes: pa.Table,
-    quad_scenes: pa.Table,
-) -> pa.Table:
-    """The pairs a round offers as experts that are always right would see them."""
-    known = scenes_by_image(scenes, quad_scenes)
-    claims = claims_by_truth(pa.concat_tables([candidate_claims, edit_claims]), known)
-    return offer_pairs(pa.concat_tables([candidates, edits]), claims, pa.concat_tables([prompts, quad_prompts]))
-
-
-def keep_by_truth(offered: pa.Table, judged: pa.Table, kept: pa.Table, rule: Rule, seed: int) -> pa.Table:
-    """As many pairs as the loop kept in this round, chosen by the same rule from exact labels."""
-    return by_rule(offered, rule, CERTAIN, margins_of(offered, judged), kept.num_rows, seed)
-
-
-def label_itself(
-    candidates: pa.Table,
-    prompts: pa.Table,
-    reward_model: Path,
-    rule: Rule,
-    policy: Policy,
-    seed: int,
-    data: str,
-    *kept: pa.Table,
-) -> pa.Table:
-    """Pairs of candidates as the model of the round before orders them; ``kept``: the loop's pairs of this round.
-
-    Without experts nothing is known to be false, so there are no counterfactuals and no quads.
-    """
-    offered = offer_pairs(candidates, pa.Table.from_pylist([], CLAIMS), prompts)
-    rewards = _margins(reward_model, offered, policy, data)
-    return self_labelled(offered, rule, rewards, kept[0].num_rows if kept else rule.budget, seed)
 
 
 # --- training ---------------------------------------------------------------------------------------
@@ -235,6 +153,42 @@ def judge_by_experts(exam: pa.Table, evidence: pa.Table, reliability: dict[str, 
     known = Reliability.from_json(reliability)
     claims = verify_responses(responses, prompts, evidence, known, words_known(reliability))
     return expert_scores(exam, claims)
+
+
+def read_with_evidence(
+    exam: pa.Table,
+    evidence: pa.Table,
+    reward_model: Path,
+    critic: Path,
+    policy: Policy,
+    critiques: Critiques,
+    seed: int,
+    data: str,
+) -> pa.Table:
+    """SCORES of a reward model that reads critiques written with the experts' evidence, the mean over them."""
+    items = [row for row in exam.to_pylist() if row["split"] == "report" and row["group_id"] in (None, row["item_id"])]
+    asked = [
+        {"response_id": f"{item['item_id']}/{side}", "image_sha256": item["image_sha256"],
+         "question": item["question"], "text": item[side]}
+        for item in items
+        for side in SIDES
+    ]  # fmt: skip
+    vlm = open_vlm(policy, data)
+    load_critic(vlm, critic)
+    template = choose(critiques.template, vlm.model.config)
+    seen = objects_by_image(evidence)
+    said = sample_critiques(
+        LocalWriter(vlm), asked, critiques.exam_samples, critiques.sampling, seed, template, seen
+    ).to_pylist()
+    of = {row["response_id"]: row for row in asked}
+    rows = [
+        Row(row["image_sha256"], of[row["response_id"]]["question"], of[row["response_id"]]["text"],
+            without_verdict(without_references(row["text"])))
+        for row in said
+    ]  # fmt: skip
+    model = RewardModel.load(reward_model, open_vlm(policy, data))
+    chosen, rejected = np.mean(np.reshape(score(model, rows), (len(items), 2, critiques.exam_samples)), axis=2).T
+    return scores_of([item["item_id"] for item in items], chosen, rejected)
 
 
 def judge_by_length(exam: pa.Table, scores: pa.Table) -> pa.Table:

@@ -16,17 +16,21 @@ from vlrm.pipelines.ablate.nodes import (
     judge_by_length,
     judge_by_text,
     judge_by_verdicts,
+    learn,
+    learn_with_critiques,
+    probe,
+    read_with_evidence,
+    report_arms,
+    sit_plainly,
+)
+from vlrm.pipelines.ablate.selecting import (
     keep_at_once,
     keep_at_random,
     keep_by_truth,
     keep_single_pairs,
+    keep_unedited,
     label_itself,
-    learn,
-    learn_with_critiques,
     offer_by_truth,
-    probe,
-    report_arms,
-    sit_plainly,
 )
 from vlrm.pipelines.critique_generation.nodes import sample
 from vlrm.pipelines.expert_annotation.nodes import draw_split
@@ -98,6 +102,12 @@ def _selections(plan: _Plan) -> list[Node]:
                    "params:seed"],
                   _of("no_quads", n, "pairs"), "select_pairs"),
         ]  # fmt: skip
+        if "no_relation_edits" in plan.arms:
+            nodes.append(
+                _node("no_relation_edits", n, keep_unedited,
+                      [f"{here}.pairs_offered", *loop_kept, "rule_calibration", "params:rule", "params:seed"],
+                      _of("no_relation_edits", n, "pairs"), "select_pairs")
+            )  # fmt: skip
         if "exact_labels" in plan.arms:
             nodes += [
                 _node("exact_labels", n, offer_by_truth,
@@ -175,6 +185,10 @@ def _judges(plan: _Plan) -> list[Node]:
         "length_only": (judge_by_length, ["exam", scores]),
         "majority_verdict": (judge_by_verdicts, ["exam", scores]),
         "experts_as_reward": (judge_by_experts, ["exam", "round_00.exam_evidence", "reliability"]),
+        "evidence_at_scoring": (
+            read_with_evidence,
+            ["exam", "round_00.exam_evidence", f"reward_model_{rounds:02d}", f"critic_{rounds:02d}", *SITTING],
+        ),
     }
     return [
         _node(arm, rounds, function, inputs, _of(arm, rounds, "scores"), "judge_exam")
