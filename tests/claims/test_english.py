@@ -198,6 +198,40 @@ def test_with_and_a_comma_may_begin_what_is_said_of_another_object() -> None:
     assert ("relation", "+", "dog", "with", "sports ball") in said("The dog lies on a couch, with a ball in its mouth.")
 
 
+def test_the_one_of_another_colour_is_another_object() -> None:
+    assert {("attribute", "+", "cup", "red"), ("attribute", "+", "cup", "blue")} <= said(
+        "I see two cups, a red one and a blue one."
+    )
+    found = said("A red cup stands on the table next to a blue one.")
+    assert ("relation", "+", "cup", "next to", "cup") in found and (
+        "attribute",
+        "+",
+        "dining table",
+        "blue",
+    ) not in found
+    lying = next(
+        claim for claim in read("A black cat sits on a chair and a white one lies here.") if claim.value == "lying"
+    )
+    assert lying.subject.get("colour") == "white"
+
+
+def test_a_person_behind_another_is_the_subject_of_a_clause() -> None:
+    found = said("The man is holding a bat, and the catcher behind him is wearing a mask.")
+    assert ("relation", "+", "person", "holding", "person") not in found
+    mask = next(
+        claim
+        for claim in read("The man holds a bat, and the catcher behind him wears a mask.")
+        if claim.relation == "wearing"
+    )
+    assert mask.subject.get("kind") == "catcher"
+
+
+@pytest.mark.parametrize("number", ["no more than three", "at least 10", "not more than two"])
+def test_a_bound_counts_nothing(number: str) -> None:
+    text = f"It is difficult to determine the exact number, but there are {number} cups."
+    assert said(text, "How many cups are there?") == {("existence", "+", "cup")}
+
+
 def test_what_is_left_out_of_a_denial_is_there() -> None:
     assert said("There are no other objects apart from the banana.") == {("existence", "+", "banana")}
     assert said("Apart from the banana, there is an apple.") == {

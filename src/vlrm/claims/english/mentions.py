@@ -51,7 +51,8 @@ class Mentions(Printed):
             self.likened = False
             return
         placed = self.link is not None and self.link.relation in SUPPORTS
-        if said.scene or (said.noun is None and (not said.anaphor or (placed and said.number is None))):
+        bare = said.number is None and not said.attributes
+        if said.scene or (said.noun is None and (not said.anaphor or (placed and bare))):
             self._scenery(said, follows)  # so is "in the other" of "a cup in one hand and a phone in the other"
             return
         possessor = follows == "POSS"
@@ -150,6 +151,9 @@ class Mentions(Printed):
         """Whether a finite verb or a form of "be" follows the phrase, so that a clause begins with it."""
         if self._tag(after) == "ADV":
             after += 1
+        if self._tag(after) == "P":  # "and the catcher behind him is wearing a mask"
+            place = read_phrase(self.words, after + 1)
+            after = place[1] if place is not None else after + 1 + (self._tag(after + 1) == "PRON")
         if self._tag(after) in ("BE", "AUX"):
             return True
         return self._tag(after) == "V" and self.words[after].reading.form in ("s", "base")
@@ -209,6 +213,8 @@ class Mentions(Printed):
             said.noun = parents[-1]  # "an elephant and its calf"
         if said.anaphor:
             known = self.antecedent()
+            if said.attributes:  # "a cup stands on the table next to a blue one": a blue cup
+                known = next((group[-1] for group in (self.subjects, self.heads, self.prior) if group), known)
             entity = self._entity(said)
             if known is not None:
                 entity.noun = known.noun

@@ -136,6 +136,7 @@ def _headed(
         noun=noun, head=head, start=words[first].start, end=head.end, determiner=determiner,
         number=numbers[0] if numbers else None, whole=numbers[1] if len(numbers) > 1 else None, inexact=inexact,
         kind=reading.kind, plural=reading.plural, scene=reading.tag == "SCENE", attributes=attributes,
+        anaphor=bool(attributes) and head.raw.lower() in ("one", "ones"),
     )  # fmt: skip
     return phrase, last + 1
 

@@ -239,7 +239,8 @@ def short_answer(
 
 
 def _number(entities: Sequence[Entity], words: Sequence[Word]) -> list[Draft]:
-    if any(ranges(words, place) for place in range(1, len(words))):
+    inexact = any(ahead.tag == "NUM" and word.tag == "APPROX" for word, ahead in pairwise(words))
+    if inexact or any(ranges(words, place) for place in range(1, len(words))):
         return []
     for word in words:
         denies = word.tag == "NEG" and word.reading.value in ("no", "none")
