@@ -245,7 +245,8 @@ class Clauses(State):
     def _pronoun(self, word: Word, place: int) -> None:
         known = self.meant(word.raw.lower())
         if self.link is not None and self.link.subjects:
-            others = [entity for entity in known if entity not in self.link.subjects]
+            subjects = self.link.subjects
+            others = [entity for entity in known if entity not in subjects] or self.alone_in_sentence(word, subjects)
             if others:
                 self.relate(self.link, others[0], word.end)
             self.link = None

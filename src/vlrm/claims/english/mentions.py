@@ -30,7 +30,6 @@ _MANY = (
     "several",
     "any more than",
 )
-_MORE = frozenset({"another", "another one", "the other", "the others", "others"})
 _YOUNG = {"calf": ("elephant", "giraffe"), "foal": ("zebra",)}
 """Words for young animals that other nouns have, too, where those are spoken of."""
 _ANYWHERE = frozenset({
@@ -74,7 +73,7 @@ class Mentions(Printed):
             self._deny(said, joined or comma)
             return
         entity = self._resolve(said)
-        self._one_of_several(self.words[place], entity)
+        self.one_of_several(self.words[place], entity)
         if self._is_predicate():
             self._identify(entity, said)
             return
@@ -197,24 +196,13 @@ class Mentions(Printed):
             attributes.setdefault(name, value)
         return Entity(said.noun, attributes, plural=said.plural, span=(said.start, said.end))
 
-    def _one_of_several(self, word: Word, other: Entity | None = None) -> None:
-        """ "One dog sits while another stands" does not say that there is one dog."""
-        if word.raw.lower() not in _MORE:
-            return
-        ones = [draft for draft in self.drafts if draft.kind == "count" and draft.count == 1]
-        for draft in ones[-1:] if other is None else ones:
-            if other is None or draft.subject.noun == other.noun:
-                draft.part = draft.placed = True
-
     def _resolve(self, said: Phrase) -> Entity:
         """The object a phrase means: one spoken of before where it is definite or "one of them", else a new one."""
         parents = [entity.noun for entity in self.entities if entity.noun in _YOUNG.get(said.kind, ())]
         if parents:
             said.noun = parents[-1]  # "an elephant and its calf"
         if said.anaphor:
-            known = self.antecedent()
-            if said.attributes:  # "a cup stands on the table next to a blue one": a blue cup
-                known = next((group[-1] for group in (self.subjects, self.heads, self.prior) if group), known)
+            known = self.contrasted(said) if said.attributes else self.antecedent()
             entity = self._entity(said)
             if known is not None:
                 entity.noun = known.noun

@@ -35,7 +35,7 @@ class Reader(Mentions):
     def _word(self, word: Word, place: int) -> None:  # noqa: PLR0912, PLR0915 - one branch for each class
         tag = word.tag
         self._presence(word, place)
-        self._one_of_several(word)
+        self.one_of_several(word)
         if self.lacking and tag in ("V", "SEE"):
             self.negation = ""  # "lacks people and shows a dog"
         if tag == "STOP":

@@ -32,6 +32,9 @@ ANIMATE = frozenset(
     )
 )
 
+_MORE = frozenset({"another", "another one", "the other", "the others", "others"})
+HE = ("he", "she", "him", "himself", "herself")
+
 
 @dataclass
 class Link:
@@ -117,10 +120,28 @@ class State:
         subjects = [entity for entity in self.prior if entity in many]
         return (subjects or many or alive or [None])[-1]  # type: ignore[list-item]
 
+    def contrasted(self, said: Phrase) -> Entity | None:
+        """What "a blue one" is one of: the last object that has another colour, else whom the clause is about."""
+        names = {name for name, _, _ in said.attributes}
+        alike = [entity for entity in self.entities if not entity.denied and names & entity.attributes.keys()]
+        groups = (alike, self.subjects, self.heads, self.prior)
+        return next((group[-1] for group in groups if group), self.antecedent())
+
+    def alone_in_sentence(self, word: Word, subjects: Sequence[Entity]) -> list[Entity]:
+        """The only other object (person, for "him") that the sentence of this pronoun speaks of; none of several."""
+        begin = max((one.end for one in self.words if one.tag == "STOP" and one.end <= word.start), default=0)
+        person = word.raw.lower() in HE
+        others = [
+            entity for entity in self.entities
+            if entity.span[0] >= begin and entity.span != (0, 0) and (entity.noun == "person") == person
+            and not entity.denied and entity not in subjects
+        ]  # fmt: skip
+        return others if len(others) == 1 else []
+
     def meant(self, word: str) -> list[Entity]:
         """The objects a pronoun means: the topic where it fits, otherwise the last that does."""
         alive = [entity for entity in self.entities if not entity.denied]
-        if word in ("he", "she", "him", "himself", "herself"):
+        if word in HE:
             fits = [entity for entity in alive if entity.noun == "person"]
             return fits[-1:] or [Entity("person", span=(0, 0))]
         if word in ("they", "them", "themselves", "each other", "one another"):
@@ -162,6 +183,15 @@ class State:
             count=number.reading.number,
             polarity=polarity,
         )
+
+    def one_of_several(self, word: Word, other: Entity | None = None) -> None:
+        """ "One dog sits while another stands" does not say that there is one dog."""
+        if word.raw.lower() not in _MORE:
+            return
+        ones = [draft for draft in self.drafts if draft.kind == "count" and draft.count == 1]
+        for draft in ones[-1:] if other is None else ones:
+            if other is None or draft.subject.noun == other.noun:
+                draft.part = draft.placed = True
 
     def describe(self, entity: Entity, name: str, value: str, word: Word, start: int, end: int) -> None:
         if entity.denied or (entity.noun is None and not entity.asked and entity.span == (0, 0)):
