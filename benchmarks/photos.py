@@ -1,6 +1,6 @@
 """The loop on real photos: four folds by image hash, judged by human boxes and captions on the photos left out.
 
-    python benchmarks/photos.py --photos FOLDER [--folds 4] [--seeds 1] [--ablate] [--jobs 2]
+    python benchmarks/photos.py --photos FOLDER [--folds 4 | --only 0 2] [--seeds 1] [--ablate] [--jobs 2]
 
 FOLDER holds COCO photos with instances.json and captions.json. Each fold is one ``kedro run --pipelines iterate --env
 photos`` on the photos of the other three; seeds after the first, and the ablations (``kedro run --pipelines ablate``,
@@ -52,11 +52,17 @@ SHOWN = (
 )  # fmt: skip
 
 
+def folds_of(arguments: argparse.Namespace) -> list[int]:
+    """The folds to run, ascending: those said, or as many as said from the first on."""
+    return sorted(set(arguments.only)) if arguments.only else list(range(arguments.folds))
+
+
 def runs_of(arguments: argparse.Namespace) -> list[Run]:
     data = Path(arguments.data).resolve()
-    runs = [Run(data, fold, 0) for fold in range(arguments.folds)]
-    runs += [Run(data, 0, seed) for seed in range(1, arguments.seeds)]
-    return runs + [Run(data, 0, 0, arm, words) for arm, words in WITHOUT.items() if arguments.ablate]
+    runs = [Run(data, fold, 0) for fold in folds_of(arguments)]
+    first = runs[0].fold
+    runs += [Run(data, first, seed) for seed in range(1, arguments.seeds)]
+    return runs + [Run(data, first, 0, arm, words) for arm, words in WITHOUT.items() if arguments.ablate]
 
 
 def measured(
@@ -75,7 +81,7 @@ def measured(
             found[run.name] = HeldOut(run, photos, items, question).scores()
         return found
 
-    by_fold = [[run for run in runs if run.fold == number] for number in range(arguments.folds)]
+    by_fold = [[run for run in runs if run.fold == number] for number in folds_of(arguments)]
     with ThreadPoolExecutor(arguments.jobs) as pool:
         return {name: scores for found in pool.map(fold, by_fold) for name, scores in found.items()}
 
@@ -114,7 +120,8 @@ def result_of(arguments: argparse.Namespace, console: Console) -> dict[str, Any]
     costs = {run.name: run.costs() for run in runs}
     headline = {name: figures[name]["value"] if figures.get(name) else None for name in SHOWN}
     return {
-        "benchmark": "photos", "photos": len(photos.sha), "folds": arguments.folds, "jobs": arguments.jobs,
+        "benchmark": "photos", "photos": len(photos.sha),
+        "folds": len(folds_of(arguments)), "which_folds": folds_of(arguments), "jobs": arguments.jobs,
         "params": arguments.params,
         **headline,
         "seconds": max(cost["seconds"] for cost in costs.values()),
@@ -160,6 +167,9 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, default=ROOT / "../shared/data/coco_photos", help="folder of the photos")
     parser.add_argument("--folds", type=int, default=FOLDS, choices=range(1, FOLDS + 1), help="folds to run")
+    parser.add_argument(
+        "--only", type=int, nargs="*", choices=range(FOLDS), metavar="N", help="these folds alone, from 0"
+    )
     parser.add_argument("--seeds", type=int, default=1, help="seeds; those after the first run on the first fold")
     parser.add_argument("--ablate", action="store_true", help="the ablations too, on the first fold")
     parser.add_argument("--jobs", type=int, default=1, choices=(1, 2), help="folds at once; with 2 each has one thread")

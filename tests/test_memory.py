@@ -31,6 +31,18 @@ def test_children_count_together_and_are_remembered_after_they_end():
     assert memory.peak_mb() > alone + 300
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc gives back what lies between what is held")
+def test_what_was_freed_is_given_back():
+    script = (
+        "from vlrm import memory\n"
+        "pieces = [bytes(4096) + b'x' for _ in range(50_000)]\n"
+        "kept = pieces[::25]; del pieces\n"
+        "before = memory.tree_bytes(); memory.give_back(); print((before - memory.tree_bytes()) / 2**20)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert float(done.stdout) > 100
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how many processes share a page")
 def test_what_a_fork_shares_counts_once():
     script = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import re
 import threading
 from contextlib import contextmanager
@@ -37,6 +39,14 @@ def watching(every: float = _EVERY) -> Iterator[None]:
     finally:
         done.set()
         thread.join()
+
+
+def give_back() -> None:
+    """Return to the system what has been freed: the allocator would keep it, beside what the next stage takes."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
+    if trim is not None:
+        trim(0)
 
 
 def peak_mb() -> float:

@@ -195,6 +195,7 @@ class _Run:
 
     def _execute(self, node: Node, hooks: Any) -> None:
         Task(node, self.catalog, False, hooks, self.run_id).execute()
+        memory.give_back()
 
     def _told(self, node: Node) -> dict[str, Any]:
         """What the hooks, which live in this process, hear of a node that runs in another."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import multiprocessing
 import os
 import pickle
@@ -114,7 +113,6 @@ def _serve(pipe: Connection, execute: Callable[[str], object], parent: int, coun
         try:
             with progress.listening(lambda text: pipe.send(("says", text))):
                 execute(name)
-            _give_back()
             pipe.send(("done", None))
         except Exception as error:
             pipe.send(("failed", _packed(error)))
@@ -126,14 +124,6 @@ def _share_threads(count: int) -> None:
     os.environ["OMP_NUM_THREADS"] = str(threads)
     if (torch := sys.modules.get("torch")) is not None:  # it has read the variable when it was imported
         torch.set_num_threads(threads)
-
-
-def _give_back() -> None:
-    """Return to the system what a stage has freed: the allocator would keep it beside what the other workers hold."""
-    gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
-    if trim is not None:
-        trim(0)
 
 
 def _packed(error: Exception) -> bytes:
