@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from loop_tables import points
 from photos_exam import ADVERSARIAL
 from photos_figures import accuracy, difference, right_by_rewards
-from vlrm.ablation.arms import WITHOUT_TRUTH
+from vlrm.ablation.arms import ON_OWN_IMAGES
 from vlrm.evaluation.summary import with_interval
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ Rewards = dict[str, list[float]]
 
 def arms_of(line: Path) -> dict[str, Path]:
     """The reward model of every trained arm of a finished ablation, in the order of the table of arms."""
-    found = {name: sorted((line / "ablation" / name).glob("[0-9][0-9]/reward_model")) for name in WITHOUT_TRUTH}
+    found = {name: sorted((line / "ablation" / name).glob("[0-9][0-9]/reward_model")) for name in ON_OWN_IMAGES}
     return {name: models[-1] for name, models in found.items() if models}
 
 
@@ -37,14 +37,15 @@ def scores_of_arms(held_out: HeldOut) -> dict[str, Rewards]:
     """Rewards of the fold's own items by arm and item key; kept beside the run by the content of the arm's model."""
     file = held_out.run.notes / "arms.json"
     known: dict[str, dict[str, Any]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    for name, model in arms_of(held_out.run.line).items():
+    arms = arms_of(held_out.run.line)
+    for name, model in arms.items():
         key = held_out.key(model)
         if known.get(name, {}).get("key") != key:
             known[name] = {"key": key, "rewards": held_out.rewards(model)}
             part = file.with_suffix(".part")
             part.write_text(json.dumps(known) + "\n", encoding="utf-8")
             part.replace(file)
-    return {name: known[name]["rewards"] for name in arms_of(held_out.run.line)}
+    return {name: known[name]["rewards"] for name in arms}
 
 
 def figures_of_arms(full: Rewards, arms: Mapping[str, Rewards], items: Sequence[Item]) -> dict[str, dict[str, Any]]:

@@ -93,46 +93,46 @@ class Run:
 
     def iterate(self, photos: Photos, extra: Sequence[str], threads: int | None = None) -> None:
         """``kedro run --pipelines iterate --env photos``; its progress is shown, wall time and peak memory are kept."""
-        seconds, peak = self._kedro("iterate", photos, extra, threads)
-        self._note(seconds, peak)
+        self._kedro("iterate", photos, extra, threads)
+        if sorted(self.line.glob("promotion.json")):
+            (self.notes / "done").touch()
 
     def ablate(self, photos: Photos, extra: Sequence[str], threads: int | None = None) -> None:
         """``kedro run --pipelines ablate --env photos``: every arm, on what the loop made."""
         self._kedro("ablate", photos, extra, threads)
 
-    def _kedro(self, pipeline: str, photos: Photos, extra: Sequence[str], threads: int | None) -> tuple[float, float]:
-        """Seconds and the peak memory in MB of a command that ended well; what one that did not has taken is noted."""
+    def _kedro(self, pipeline: str, photos: Photos, extra: Sequence[str], threads: int | None) -> None:
+        """Run a command; what it takes is noted while it runs, so that nothing is lost when this process is killed."""
         few = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
         given = [f"data={self.data}", f"experiment={self.name}", f"seed={self.seed}", f"images={self.training(photos)}"]
         words = ["kedro", "run", "--pipelines", pipeline, "--env", "photos", "--params"]
         command = [sys.executable, "-m", *words, ",".join([*given, *self.words, *extra])]
-        began, peak = time.monotonic(), 0.0
+        before, began, peak = self.costs(), time.monotonic(), 0.0
         process = subprocess.Popen(command, cwd=ROOT, env=os.environ | few | {"PYTHONUNBUFFERED": "1"})
         while process.poll() is None:
             with suppress(psutil.Error):
                 peak = max(peak, tree_bytes(process.pid) / 2**20)
+            self._note(before, time.monotonic() - began, peak)
             time.sleep(3.0)  # the memory of a process tree is not free to read
+        self._note(before, time.monotonic() - began, peak)
         if process.returncode:
-            self._note(time.monotonic() - began, peak)
             raise SystemExit(
                 f"{self.name} ended with exit code {process.returncode}; run the same command again, what is finished "
                 "is kept."
             )
-        return time.monotonic() - began, peak
 
-    def _note(self, seconds: float, peak_mb: float) -> None:
-        """A run that was stopped and went on took the sum; one that found all done is none of that."""
-        costs = self.costs()
-        whole = (self.notes / "done").exists()
-        if not whole:
-            costs = {
-                "seconds": round(costs["seconds"] + seconds, 1),
-                "peak_memory_mb": max(costs["peak_memory_mb"], round(peak_mb, 1)),
-            }
+    def _note(self, before: Mapping[str, float], seconds: float, peak_mb: float) -> None:
+        """A run that was stopped and went on took the sum (``before``: so far), without what comes after its end."""
+        if (self.notes / "done").exists():
+            return
+        costs = {
+            "seconds": round(before["seconds"] + seconds, 1),
+            "peak_memory_mb": max(before["peak_memory_mb"], round(peak_mb, 1)),
+        }
         self.notes.mkdir(parents=True, exist_ok=True)
-        (self.notes / "costs.json").write_text(json.dumps(costs) + "\n")
-        if sorted(self.line.glob("promotion.json")):
-            (self.notes / "done").touch()
+        part = self.notes / "costs.json.part"
+        part.write_text(json.dumps(costs) + "\n")
+        part.replace(self.notes / "costs.json")
 
     def costs(self) -> dict[str, float]:
         file = self.notes / "costs.json"

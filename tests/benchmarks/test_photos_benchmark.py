@@ -235,11 +235,13 @@ def test_an_arm_is_scored_once_for_each_model_it_was(tmp_path):
 def test_a_run_names_its_difference_and_its_costs_add_up(tmp_path):
     run = folds.Run(tmp_path, 0, 1, "no_partial_looks", main.WITHOUT["no_partial_looks"])
     assert run.name == "fold-0-seed-1-no_partial_looks"
-    run._note(10.0, 500.0)
-    run._note(5.0, 300.0)
+    stopped = run.costs()
+    run._note(stopped, 7.0, 500.0)
+    run._note(stopped, 10.0, 500.0)  # the last that it said before it was killed
+    gone_on = run.costs()
+    run._note(gone_on, 5.0, 300.0)
     assert run.costs() == {"seconds": 15.0, "peak_memory_mb": 500.0}
-    run.line.mkdir(parents=True)
-    (run.line / "promotion.json").touch()
-    run._note(1.0, 1.0)
-    run._note(99.0, 999.0)  # found all done
+    run._note(gone_on, 6.0, 300.0)
+    (run.notes / "done").touch()
+    run._note(run.costs(), 99.0, 999.0)  # found all done
     assert run.costs()["seconds"] == 16.0

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from vlrm.ablation.arms import ARMS, WITHOUT_TRUTH
+from vlrm.ablation.arms import ARMS, ON_OWN_IMAGES
 from vlrm.pipelines.ablate.pipeline import SELF_ROUNDS, create_pipeline
 from vlrm.pipelines.iterate.pipeline import create_pipeline as loop
 from vlrm.stages import folder_of, round_by_round, whole_plan
@@ -66,7 +66,7 @@ def test_on_a_users_images_no_arm_reads_truth_or_draws_prompts_that_there_are_no
     pipeline = create_pipeline(2, asking=True, own_images=True)
     ending = next(node for node in pipeline.nodes if node.name.endswith("report_arms"))
     told = [name.split(".")[1] for name in ending.inputs if name.startswith("ablation.")]
-    assert told == list(WITHOUT_TRUTH)
+    assert told == list(ON_OWN_IMAGES)
     assert set(ARMS) - set(told) == {"experts_as_reward", "exact_labels", "evidence_at_scoring", "no_relation_edits"}
     assert not any(name.startswith("ablation.") and name.endswith("draw_prompts") for name in arms_of(pipeline, ""))
     trained = [name for name in arms_of(pipeline, "self_labelled") if name.endswith("train_reward_model")]

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from hostile_files import hostile
-from vlrm.ablation.arms import WITHOUT_TRUTH
+from vlrm.ablation.arms import ON_OWN_IMAGES
 from vlrm.evaluation.summary import BY_EVIDENCE, SUMMARY
 from vlrm.scenes.questions import ask
 from vlrm.scenes.render import render
@@ -79,9 +79,9 @@ def test_the_arms_are_judged_by_evidence_and_say_so(run):
     data, shown = run
     found = json.loads((data / "08_reporting/ablations.json").read_text())
     assert found["by_evidence"] and found["full"]["evidence_pair_accuracy"]["n"] > 0
-    assert [arm["name"] for arm in found["arms"]] == list(WITHOUT_TRUTH)
+    assert [arm["name"] for arm in found["arms"]] == list(ON_OWN_IMAGES)
     trained = {arm["name"]: arm["pairs"] for arm in found["arms"] if arm["pairs"] is not None}
-    assert set(trained) == {name for name, arm in WITHOUT_TRUTH.items() if arm.recipe} | {"linear_probe"}
+    assert set(trained) == {name for name, arm in ON_OWN_IMAGES.items() if arm.recipe} | {"linear_probe"}
     assert min(trained.values()) > 0 and trained["no_critiques"] == found["pairs"]
     assert not any(set(arm["figures"]) & set(SUMMARY) for arm in found["arms"])
     assert "judged by evidence" in shown and "The arms that need exact truth are left out" in shown

@@ -102,6 +102,6 @@ ARMS = {
         only_embedded=True,
     ),
 }  # fmt: skip
-WITHOUT_TRUTH = {name: arm for name, arm in ARMS.items() if not arm.only_embedded}
-"""The arms on a user's images."""
+ON_OWN_IMAGES = {name: arm for name, arm in ARMS.items() if not arm.only_embedded}
+"""The arms there are on a user's images."""
 TRAINED = tuple(name for name, arm in ARMS.items() if arm.recipe is not None)

@@ -61,7 +61,7 @@ class ArmResult(BaseModel):
 
 
 class Ablations(BaseModel):
-    """Everything an ``ablate`` run found; every figure is of the plain reading (no critique in the input).
+    """Everything an ``ablate`` run found; figures are of the plain reading, but for the arm ``evidence_at_scoring``.
 
     Where evidence judged the exam, the names of figures say so (:mod:`vlrm.evaluation.naming`).
     """

@@ -195,8 +195,7 @@ class Clauses(State):
             return
         if any(other.tag == "V" or other.reading.value == "with" for other in self.words[place + 1 : place + 2]):
             return
-        stops = [number for number, other in enumerate(self.words[:place]) if other.tag == "STOP"]
-        sentence = self.words[max(stops, default=-1) + 1 : place]
+        sentence = self.sentence(place)
         if any(other.raw.lower() == "whose" for other in sentence):
             return
         for subject in self.subjects:
@@ -246,7 +245,9 @@ class Clauses(State):
         known = self.meant(word.raw.lower())
         if self.link is not None and self.link.subjects:
             subjects = self.link.subjects
-            others = [entity for entity in known if entity not in subjects] or self.alone_in_sentence(word, subjects)
+            others = [entity for entity in known if entity not in subjects] or self.alone_in_sentence(
+                word, place, subjects
+            )
             if others:
                 self.relate(self.link, others[0], word.end)
             self.link = None

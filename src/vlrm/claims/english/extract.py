@@ -49,13 +49,15 @@ def _of_wholes(drafts: list[Draft]) -> list[Draft]:
     """
     found = []
     for draft in drafts:
+        if not draft.part or draft.subject.attributes.keys() - {"kind"}:
+            found.append(draft)
+            continue
         named = [
             one for one in drafts
             if one is not draft and one.subject.noun == draft.subject.noun and one.kind in ("count", "existence")
         ]  # fmt: skip
-        some = draft.part and not draft.subject.attributes.keys() - {"kind"}
         whole = any(one.count not in (None, draft.count) and not one.part for one in named)
-        if not (some and (whole or draft.placed)):
+        if not (whole or draft.placed):
             found.append(draft)
         elif not named and not draft.subject.asked:
             found.append(replace(draft, kind="existence", count=None))

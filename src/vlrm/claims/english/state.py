@@ -127,9 +127,14 @@ class State:
         groups = (alike, self.subjects, self.heads, self.prior)
         return next((group[-1] for group in groups if group), self.antecedent())
 
-    def alone_in_sentence(self, word: Word, subjects: Sequence[Entity]) -> list[Entity]:
+    def sentence(self, place: int) -> Sequence[Word]:
+        """The words of the sentence of ``place`` before it."""
+        begin = next((number + 1 for number in range(place - 1, -1, -1) if self.words[number].tag == "STOP"), 0)
+        return self.words[begin:place]
+
+    def alone_in_sentence(self, word: Word, place: int, subjects: Sequence[Entity]) -> list[Entity]:
         """The only other object (person, for "him") that the sentence of this pronoun speaks of; none of several."""
-        begin = max((one.end for one in self.words if one.tag == "STOP" and one.end <= word.start), default=0)
+        begin = next((one.start for one in self.sentence(place)), word.start)
         person = word.raw.lower() in HE
         others = [
             entity for entity in self.entities

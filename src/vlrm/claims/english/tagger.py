@@ -77,7 +77,7 @@ def _item_numbers(text: str) -> set[int]:
 
     That is "1." or "2)" at the beginning of several lines, or within one line from "1. A" on, each one more.
     """
-    inline = [match for match in _INLINE.finditer(text)]
+    inline = list(_INLINE.finditer(text))
     counted = [int(match.group(1)) for match in inline] == list(range(1, len(inline) + 1))
     for matches in (list(_ITEM.finditer(text)), inline if counted else []):
         if len(matches) > 1:

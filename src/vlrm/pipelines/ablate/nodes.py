@@ -121,9 +121,12 @@ def sit_plainly(exam: pa.Table, reward_model: Path, policy: Policy, seed: int, d
 
 
 def _views(exam: pa.Table) -> list[tuple[str, list[dict[str, Any]]]]:
-    items = exam.to_pylist()
-    blind = [item for item in items if item["split"] == "report" and item["group_id"] in (None, item["item_id"])]
-    return [("image", items), ("blank", blind)]
+    return [("image", exam.to_pylist()), ("blank", _report_pairs(exam))]
+
+
+def _report_pairs(exam: pa.Table) -> list[dict[str, Any]]:
+    """The report split without the other wordings of its groups."""
+    return [row for row in exam.to_pylist() if row["split"] == "report" and row["group_id"] in (None, row["item_id"])]
 
 
 def probe(exam: pa.Table, round_zero: Path, policy: Policy, data: str, *pairs: pa.Table) -> pa.Table:
@@ -166,7 +169,7 @@ def read_with_evidence(
     data: str,
 ) -> pa.Table:
     """SCORES of a reward model that reads critiques written with the experts' evidence, the mean over them."""
-    items = [row for row in exam.to_pylist() if row["split"] == "report" and row["group_id"] in (None, row["item_id"])]
+    items = _report_pairs(exam)
     asked = [
         {"response_id": f"{item['item_id']}/{side}", "image_sha256": item["image_sha256"],
          "question": item["question"], "text": item[side]}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kedro.pipeline import Pipeline, node
 from kedro.pipeline.node import Node
 
-from vlrm.ablation.arms import ARMS, WITHOUT_TRUTH, Arm
+from vlrm.ablation.arms import ARMS, ON_OWN_IMAGES, Arm
 from vlrm.pipelines.ablate.nodes import (
     check_labels,
     criticise_rest,
@@ -59,7 +59,7 @@ class _Plan:
 
     @property
     def arms(self) -> Mapping[str, Arm]:
-        return WITHOUT_TRUTH if self.own_images else ARMS
+        return ON_OWN_IMAGES if self.own_images else ARMS
 
     def last(self, arm: str) -> int:
         """The round that an arm's reward model belongs to."""
