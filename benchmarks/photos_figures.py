@@ -78,6 +78,10 @@ def figures_of(
     pairs = [item for item in asked if item.task == "pair"]
     figures |= _accuracies("", "accuracy", pairs, {"pair": ours, "detector_only": rule, "text_only": text})
     figures |= _accuracies("", "accuracy_round0", pairs, {"pair": before})
+    for name, rewards in zip(
+        ("accuracy_round0_plain", "accuracy_plain"), _first_and_last(scores, "plain"), strict=True
+    ):
+        figures |= _accuracies("", name, pairs, {"pair": right_by_rewards(rewards, asked)})
     adversarial = [item for item in asked if item.category == ADVERSARIAL]
     for view in scores[0]["blind"]:
         seen = right_by_rewards({k: v for one in scores for k, v in one["blind"][view].items()}, asked)
@@ -134,14 +138,14 @@ def wrong_pairs(scores: Sequence[Mapping[str, Any]], items: Sequence[Item], rule
 
 
 def _first_and_last(
-    scores: Sequence[Mapping[str, Any]],
+    scores: Sequence[Mapping[str, Any]], kind: str = "rewards"
 ) -> tuple[dict[str, Sequence[float]], dict[str, Sequence[float]]]:
-    """Rewards by item key of round 0 and of the last round, over all folds."""
+    """Rewards by item key of round 0 and of the last round, over all folds; ``kind`` plain: not read by claim."""
     zero: dict[str, Sequence[float]] = {}
     last: dict[str, Sequence[float]] = {}
     for one in scores:
-        zero |= one["rewards"][min(one["rewards"])]
-        last |= one["rewards"][max(one["rewards"])]
+        zero |= one[kind][min(one[kind])]
+        last |= one[kind][max(one[kind])]
     return zero, last
 
 
@@ -171,19 +175,25 @@ def difference(items: Sequence[Item], ours: Right, theirs: Right) -> Figure | No
 
 def _best_of(scores: Sequence[Mapping[str, Any]], photos: Photos) -> dict[str, Any]:
     """Share of the objects named that the boxes contradict (CHAIR_i), and true objects beside the first sample's."""
-    chosen = first_and_best(chair([row for one in scores for row in one["texts"]], photos))
+    said = chair([row for one in scores for row in one["texts"]], photos)
+    chosen = first_and_best(said)
+    plain = first_and_best([row | {"reward": row["plain"]} for row in said])
     resampler = Resampler(np.arange(len(chosen), dtype=np.int64))
     columns = {key: np.array([row[key] for row in chosen], dtype=np.float64) for key in chosen[0] if key != "image"}
+    columns |= {f"plain_{side}": np.array([row[f"best_{side}"] for row in plain], float) for side in ("false", "true")}
 
     def share(top: np.ndarray, bottom: np.ndarray) -> Figure | None:
         means = [resampler.mean(values, share=False) for values in (top, bottom)]
         return ratio(*means, resampler.draws_of_mean(top), resampler.draws_of_mean(bottom))
 
-    first, best, truest = (columns[f"{pick}_false"] + columns[f"{pick}_true"] for pick in ("first", "best", "truest"))
+    def contradicted(pick: str) -> Figure | None:
+        return share(columns[f"{pick}_false"], columns[f"{pick}_false"] + columns[f"{pick}_true"])
+
     return {
-        "chair_first": share(columns["first_false"], first),
-        "chair_best_of_8": share(columns["best_false"], best),
-        "chair_chosen_by_boxes": share(columns["truest_false"], truest),
+        "chair_first": contradicted("first"),
+        "chair_best_of_8": contradicted("best"),
+        "chair_best_of_8_plain": contradicted("plain"),
+        "chair_chosen_by_boxes": contradicted("truest"),
         "true_objects_first": resampler.mean(columns["first_true"], share=False),
         "true_objects_best_of_8": resampler.mean(columns["best_true"], share=False),
         "coverage_of_first": share(columns["best_true"], columns["first_true"]),

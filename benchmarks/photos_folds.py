@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import psutil
 import yaml
 
@@ -26,6 +27,7 @@ from vlrm.policy.candidates import sample_candidates
 from vlrm.policy.examples import Example
 from vlrm.policy.local import LocalWriter
 from vlrm.policy.protocol import Sampling
+from vlrm.reward.by_claim import by_claim
 from vlrm.reward.model import RewardModel, Row
 from vlrm.reward.scoring import score
 from vlrm.vlm import Vlm
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 CANDIDATES = 8
 ROUND_ZERO = "00"
 BLIND = ("blank", "swapped")
-VERSION = 3
+VERSION = 4
 """Of the scores kept beside a run: to be raised when what is measured changes."""
 
 
@@ -158,8 +160,9 @@ class HeldOut:
         return sorted(name for name in self.photos.sha if self.photos.fold(name) == self.run.fold)
 
     def scores(self) -> dict[str, Any]:
-        """``rewards``: of round 0 and of the last, by item key; ``blind``: of the last with the image blank, and with
-        another photo; ``texts``: the candidates with their rewards.
+        """``rewards``: of round 0 and of the last, by item key; ``plain``: the same without what is read by claim;
+        ``blind``: of the last with the image blank, and with another photo; ``texts``: the candidates with their
+        rewards.
 
         Kept beside the run, by the content of its models: what was scored is not scored again.
         """
@@ -170,9 +173,14 @@ class HeldOut:
             known: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
             if known["key"] == key:
                 return known
-        rewards = {ROUND_ZERO: self.rewards(zero), self.run.last: self.rewards(last)}
-        blind = {view: self.rewards(last, view) for view in BLIND}
-        found = {"key": key, "rewards": rewards, "blind": blind, "texts": self._best_of()}
+        read = {number: self._both(self._model(number)) for number in (ROUND_ZERO, self.run.last)}
+        found = {
+            "key": key,
+            "rewards": {number: whole for number, (whole, _) in read.items()},
+            "plain": {number: plain for number, (_, plain) in read.items()},
+            "blind": {view: self.rewards(last, view) for view in BLIND},
+            "texts": self._best_of(),
+        }
         part = file.with_suffix(".part")
         part.write_text(json.dumps(found) + "\n", encoding="utf-8")
         part.replace(file)
@@ -199,6 +207,10 @@ class HeldOut:
 
     def rewards(self, reward_model: Path, view: str = "image") -> dict[str, list[float]]:
         """Rewards of the responses of the fold's own items, by item key."""
+        return self._both(reward_model, view)[0]
+
+    def _both(self, reward_model: Path, view: str = "image") -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+        """The rewards, and the plain ones: without what the model says of each claim."""
         for name in self.names:
             store(self.photos.file(name), self._store)
         model = RewardModel.load(reward_model, self._open())
@@ -208,8 +220,9 @@ class HeldOut:
             for item in self._mine()
         }
         rows = list(dict.fromkeys(row for both in asked.values() for row in both))  # POPE's splits share questions
-        known = dict(zip(rows, (float(reward) for reward in score(model, rows)), strict=True))
-        return {key: [known[row] for row in both] for key, both in asked.items()}
+        found = (dict(zip(rows, values.tolist(), strict=True)) for values in read_twice(model, rows))
+        whole, plain = ({key: [of[row] for row in both] for key, both in asked.items()} for of in found)
+        return whole, plain
 
     def _as_item(self, name: str) -> dict[str, Any]:
         return {"image_sha256": self.photos.sha[name], "quad_id": None}
@@ -223,13 +236,27 @@ class HeldOut:
         said = sample_candidates(
             LocalWriter(base), prompts, CANDIDATES, sampling, self.run.seed, examples=examples
         ).to_pylist()
-        rewards = score(
+        rewards, plain = read_twice(
             RewardModel.load(self._model(self.run.last), self._open()),
             [Row(row["image_sha256"], self.question, row["text"]) for row in said],
         )
         names: Mapping[str, str] = {self.photos.sha[name]: name for name in self.names}
         return [
             {"image": names[row["image_sha256"]], "question": self.question, "sample": row["sample"],
-             "text": row["text"], "reward": float(reward)}
-            for row, reward in zip(said, rewards, strict=True)
+             "text": row["text"], "reward": float(reward), "plain": float(alone)}
+            for row, reward, alone in zip(said, rewards, plain, strict=True)
         ]  # fmt: skip
+
+
+def read_twice(model: RewardModel, rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
+    """The rewards (N,) that ``score`` gives, and the plain ones (N,); what both ask (as POPE does) is asked once."""
+    scale, model.config = model.config.by_claim, model.config.model_copy(update={"by_claim": 0.0})
+    known: dict[Row, float] = {}
+
+    def plain(asked: Sequence[Row]) -> np.ndarray:
+        new = list(dict.fromkeys(row for row in asked if row not in known))
+        known.update(zip(new, score(model, new).tolist(), strict=True))
+        return np.array([known[row] for row in asked])
+
+    alone = plain(rows)
+    return (alone + scale * by_claim(rows, plain) if scale else alone), alone

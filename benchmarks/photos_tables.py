@@ -25,8 +25,11 @@ ASKED = {
 BEST_OF = {
     "contradicted objects among those named, first sample": "chair_first",
     "the same, best of 8": "chair_best_of_8",
+    "the same, best of 8, not read by claim": "chair_best_of_8_plain",
     "the same, chosen by the boxes themselves": "chair_chosen_by_boxes",
     "true objects of best of 8 beside the first sample's": "coverage_of_first",
+    "pair accuracy, not read by claim": "pair_accuracy_plain",
+    "the same of round 0": "pair_accuracy_round0_plain",
     "pair accuracy, the image blank": "pair_accuracy_blank",
     "pair accuracy, another photo": "pair_accuracy_swapped",
     "POPE, adversarial, the image blank": "pope_adversarial_accuracy_blank",

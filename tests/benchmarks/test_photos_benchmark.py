@@ -93,12 +93,13 @@ def scored(photos, items, right: float) -> dict:
             last[item.key] = last[item.key][::-1]
     zero = {item.key: [1.0, 0.0] if item.better == 1 else [0.0, 1.0] for item in items}
     texts = [
-        {"image": name, "question": "?", "sample": k, "text": text, "reward": reward}
+        {"image": name, "question": "?", "sample": k, "text": text, "reward": reward, "plain": -reward}
         for name in sorted(photos.sha)
         for k, (text, reward) in enumerate((("A dog, a cat and a bus.", 0.0), ("A dog.", 1.0)))
     ]
     blind = {"blank": {key: [0.0, 0.0] for key in last}, "swapped": zero}
-    return {"rewards": {"00": zero, "02": last}, "blind": blind, "texts": exam.chair(texts, photos)}
+    plain = {"00": last, "02": zero}  # the other way round, so that one taken for the other is seen
+    return {"rewards": {"00": zero, "02": last}, "plain": plain, "blind": blind, "texts": exam.chair(texts, photos)}
 
 
 def test_figures_are_those_of_the_items(photos):
@@ -108,6 +109,8 @@ def test_figures_are_those_of_the_items(photos):
     text = {item.key: 0.5 for item in items}
     found = figures.figures_of([scored(photos, items, 1.0)], items, photos, rule, text)
     assert found["pair_accuracy"]["value"] == 1.0 and found["pair_accuracy_round0"]["value"] == 0.0
+    assert found["pair_accuracy_plain"]["value"] == 0.0 and found["pair_accuracy_round0_plain"]["value"] == 1.0
+    assert found["chair_best_of_8_plain"]["value"] > found["chair_best_of_8"]["value"]
     assert found["pair_accuracy_blank"]["value"] == 0.5 and found["pope_adversarial_accuracy_swapped"]["value"] == 0.0
     assert found["pair_gain"]["value"] == 1.0 and found["pair_gain"]["n"] == len(pairs)
     assert found["pope_adversarial_accuracy"]["value"] == 1.0 and found["text_only_accuracy"]["value"] == 0.5

@@ -82,7 +82,8 @@ class Critiques(BaseModel):
 
     Where training reads few of them, the others need not be written: ``share`` of the responses get the first kind, and
     ``on_policy_share`` of the kept pairs the second, both drawn by their responses. ``exam_pairs`` of the report split
-    are read with critiques where these are not the readout.
+    are read with critiques where these are not the readout; with one of ``exam_samples`` there is no reasoning
+    consistency, which needs groups of six.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -92,7 +93,7 @@ class Critiques(BaseModel):
     # Shares are left out of a round's key while they are all: rounds from before them stay what they are.
     share: float = Field(1.0, gt=0, le=1, exclude_if=lambda share: share == 1)
     on_policy_share: float = Field(1.0, gt=0, le=1, exclude_if=lambda share: share == 1)
-    exam_samples: int = Field(2, ge=2)
+    exam_samples: int = Field(2, ge=1)
     exam_pairs: int = Field(CRITICISED, ge=2, exclude_if=lambda pairs: pairs == CRITICISED)
     sampling: Sampling = Sampling(max_new_tokens=80)
     template: str = AUTO

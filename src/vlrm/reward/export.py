@@ -145,7 +145,7 @@ def fold(model: RewardModel) -> None:
         backbone.__dict__.pop("_weight_conversions", None)
     # What is exported is the reward of a response alone: critiques are written by a critic on the base model.
     model.config = model.config.model_copy(
-        update={"adapter": False, "critiques": 0, "mode": "lora", "reference": False}
+        update={"adapter": False, "critiques": 0, "mode": "lora", "reference": False, "by_claim": 0.0}
     )
 
 
@@ -162,6 +162,7 @@ def _about(model: RewardModel, settings: ExportModel) -> dict[str, Any]:
         "no_token": model.yes_no[1],
         "verification_question": chat.VERIFY[config.verify_form],
         "logit_softcap": softcap(model.backbone.config),
+        "left_out_by_claim": config.by_claim,
         "temperature": config.temperature,
         "max_pixels": model.vlm.max_pixels,
         "sees": model.vlm.sees,

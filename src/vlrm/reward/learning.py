@@ -40,7 +40,9 @@ def make_trainable(model: RewardModel, settings: RewardTraining, seed: int) -> N
     Raises:
         UserError: ``mode: qlora`` without bitsandbytes or without a CUDA device.
     """
-    model.config = model.config.model_copy(update={"mode": settings.mode, "reference": settings.reference})
+    model.config = model.config.model_copy(
+        update={"mode": settings.mode, "reference": settings.reference, "by_claim": settings.by_claim}
+    )
     for name in ("likelihood_scale", "yes_scale"):
         start, scale = getattr(settings, name), getattr(model, name)
         if start is not None and scale.requires_grad:

@@ -66,6 +66,8 @@ class ModelConfig(BaseModel):
     """What was trained: an adapter, one on the base in 4 bits, or the whole language side."""
     reference: bool = Field(default=False, exclude_if=lambda reference: not reference)
     """The likelihood counts less the base's: DPO's implicit reward (2305.18290), how far training has changed it."""
+    by_claim: float = Field(default=0.0, exclude_if=lambda scale: scale == 0)
+    """How much of :mod:`vlrm.reward.by_claim` scoring adds to the reward; training leaves it out."""
     sees: dict[str, Any] | None = Field(default=None, exclude_if=lambda sees: sees is None)
     """The experts that its base sees through, how their evidence is written, and their fingerprints."""
 

@@ -8,7 +8,10 @@ import numpy as np
 import torch
 
 from vlrm import chat
+from vlrm.embedded.tower import SceneTowerConfig
+from vlrm.reward.by_claim import by_claim
 from vlrm.reward.model import ModelConfig, RewardModel, Row
+from vlrm.reward.scoring import score
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from vlrm.vlm import Vlm
 
 SCALE_RANGE = (0.05, 40.0)
+BY_CLAIM, BY_CLAIM_SCALE = "by_claim", 4.0
+"""As ``--env photos`` has it."""
 Pair = tuple[Row, Row]
 
 
@@ -23,7 +28,8 @@ Pair = tuple[Row, Row]
 def zero_shot(
     vlm: Vlm, base: str, pairs: Sequence[Pair], progress: Callable[[str], None]
 ) -> tuple[ModelConfig, dict[str, float]]:
-    """Choose among length-normalised likelihood and yes/no odds under every verification question.
+    """Choose among length-normalised likelihood and yes/no odds under every verification question, and the best of
+    these with what it says of each object that a response names (:mod:`vlrm.reward.by_claim`).
 
     Returns the configuration of the round-0 reward model and the gate accuracy of each readout. The scale is the
     one that calibrates the readout on ``pairs`` (maximum likelihood of a logistic model without intercept).
@@ -37,7 +43,7 @@ def zero_shot(
             differences["likelihood"] = found[0][0] - found[1][0]
         differences[f"yes_odds_{form}"] = found[0][1] - found[1][1]
         progress(f"readout {form + 1} of {len(chat.VERIFY)}")
-    accuracy = {name: float(np.mean((d > 0) + 0.5 * (d == 0))) for name, d in differences.items()}
+    accuracy = {name: right(difference) for name, difference in differences.items()}
     best = max(sorted(accuracy), key=lambda name: accuracy[name])
     scale = calibrating_scale(differences[best])
     likely = best == "likelihood"
@@ -46,7 +52,26 @@ def zero_shot(
         base=base, readout=best, verify_form=form,
         likelihood_scale=scale if likely else 0.0, yes_scale=0.0 if likely else scale,
     )  # fmt: skip
+    if isinstance(getattr(vlm.model.config, "vision_config", None), SceneTowerConfig):
+        return config, accuracy  # the embedded world's shapes are not what is asked about
+    progress("readout by claim")
+    margins = _by_claim(RewardModel(vlm, config).eval(), pairs)
+    if margins.any():
+        accuracy[BY_CLAIM] = right(scale * differences[best] + BY_CLAIM_SCALE * margins)
+        if accuracy[BY_CLAIM] > accuracy[best]:
+            config = config.model_copy(update={"readout": f"{best}_{BY_CLAIM}", "by_claim": BY_CLAIM_SCALE})
     return config, accuracy
+
+
+def right(margins: np.ndarray) -> float:
+    """Share of pairs whose margin (N,) is positive; a tie counts one half."""
+    return float(np.mean((margins > 0) + 0.5 * (margins == 0)))
+
+
+def _by_claim(model: RewardModel, pairs: Sequence[Pair]) -> np.ndarray:
+    rows = [row for pair in pairs for row in pair]
+    values = by_claim(rows, lambda asked: score(model, asked)).reshape(-1, 2)
+    return np.asarray(values[:, 0] - values[:, 1])
 
 
 def _terms(model: RewardModel, rows: Sequence[Row], batch: int = 64) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from vlrm.images import open_image, upright_rgb
 from vlrm.policy.local import generate
 from vlrm.policy.protocol import Request, Sampling, row_seed
 from vlrm.progress import say
+from vlrm.reward.by_claim import by_claim, claim_odds
 from vlrm.reward.critic import load_critic
 from vlrm.reward.model import RewardModel, Row
 from vlrm.vlm import Conversation, Vlm
@@ -33,7 +35,6 @@ BATCH = 64
 CRITIC_FOLDER = "critic"
 
 
-@torch.no_grad()
 def score(
     model: RewardModel,
     rows: Sequence[Row],
@@ -43,8 +44,15 @@ def score(
     """Rewards (N,) in the order given, which do not depend on ``batch`` beyond rounding.
 
     Responses to one prompt are read after it together, and batches are of at most ``batch`` responses of similar
-    lengths.
+    lengths. With ``ModelConfig.by_claim`` the objects that the responses name are asked about too.
     """
+    rewards = _read(model, rows, progress, batch)
+    scale = model.config.by_claim
+    return rewards + scale * by_claim(rows, lambda asked: _read(model, asked, None, batch)) if scale else rewards
+
+
+@torch.no_grad()
+def _read(model: RewardModel, rows: Sequence[Row], progress: Callable[[int], None] | None, batch: int) -> np.ndarray:
     rewards = np.zeros(len(rows))
     for part in batches(rows, batch):
         rewards[part] = model([rows[i] for i in part]).double().cpu().numpy()
@@ -70,7 +78,8 @@ PAIR_TEXTS = ["pair_id", "image_sha256", "question", "chosen", "rejected"]
 
 
 def pair_margins(model: RewardModel, pairs: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """r(chosen) - r(rejected) by pair id, without critiques; every distinct response is scored once."""
+    """r(chosen) - r(rejected) by pair id, as training reads them: without critiques, and not by claim. Every distinct
+    response is scored once."""
     sides = [(pair["image_sha256"], pair["question"], pair[side]) for pair in pairs for side in ("chosen", "rejected")]
     distinct = sorted(set(sides))
     done = 0
@@ -80,7 +89,7 @@ def pair_margins(model: RewardModel, pairs: Sequence[Mapping[str, Any]]) -> dict
         done += count
         say(f"response {done} of {len(distinct)} scored")
 
-    rewards = score(model, [Row(*side) for side in distinct], progress)
+    rewards = _read(model, [Row(*side) for side in distinct], progress, BATCH)
     of = dict(zip(distinct, rewards, strict=True))
     margins = np.array([of[side] for side in sides]).reshape(-1, 2)
     return {pair["pair_id"]: float(a - b) for pair, (a, b) in zip(pairs, margins, strict=True)}
@@ -155,20 +164,31 @@ class Scorer:
         ``given``: a critique for each row instead, its verdict line, if any, left out of what is read. ``hear`` is told
         the number of a row and the critiques that were sampled of it, verdict lines and all.
         """
+        with self._held(rows) as plain:
+            if given is not None:
+                said = [None if text is None else grammar.without_verdict(text) for text in given]
+                return score(self.model, [replace(row, critique=text) for row, text in zip(plain, said, strict=True)])
+            wanted = self.model.config.critiques if critiques is None else critiques
+            return self._criticised(plain, wanted, seed, hear) if wanted else score(self.model, plain)
+
+    def claims(self, rows: Sequence[tuple[Image.Image | str | Path | None, str, str]]) -> list[dict[str, float]]:
+        """Of each row what the model thinks of every object that the response names (of COCO's 80): the reward of "Yes"
+        less that of "No" when asked whether it is there; below zero the claim is called false.
+
+        A model chosen to be read so (``by_claim`` in its ``reward.json``) has their mean in its reward.
+        """
+        with self._held(rows) as plain:
+            return claim_odds(plain, lambda asked: _read(self.model, asked, None, BATCH))
+
+    @contextmanager
+    def _held(self, rows: Sequence[tuple[Image.Image | str | Path | None, str, str]]) -> Iterator[list[Row]]:
+        """The rows with their images held; one that several responses are about is opened once."""
         vlm = self.model.vlm
-        # An image that several responses are about is opened once.
         distinct = {_key(image): image for image, _, _ in rows if image is not None}
         held = {key: vlm.hold(_opened(image)) for key, image in distinct.items()}
         references = [None if image is None else held[_key(image)] for image, _, _ in rows]
         try:
-            plain = [Row(ref, q, r) for ref, (_, q, r) in zip(references, rows, strict=True)]
-            if given is not None:
-                said = [None if text is None else grammar.without_verdict(text) for text in given]
-                plain = [replace(row, critique=text) for row, text in zip(plain, said, strict=True)]
-            wanted = self.model.config.critiques if critiques is None else critiques
-            if wanted == 0 or given is not None:
-                return score(self.model, plain)
-            return self._criticised(plain, wanted, seed, hear)
+            yield [Row(ref, q, r) for ref, (_, q, r) in zip(references, rows, strict=True)]
         finally:
             for reference in references:
                 for holder in (vlm, self.critic):

@@ -47,6 +47,10 @@ class RewardTraining(BaseModel):
     reference: bool = Field(False, exclude_if=_is(False))
     """Count the likelihood as far as training changed it: less that of the base model, which is read once more."""
 
+    by_claim: float = Field(0.0, ge=0, exclude_if=_is(0.0))
+    """At scoring, added so many times: the mean over the objects that a response names of what the trained model itself
+    answers when asked of each (:mod:`vlrm.reward.by_claim`)."""
+
     mode: Literal["lora", "qlora", "full"] = Field("lora", exclude_if=_is("lora"))
     """What learns beside head and scales: an adapter, one on a base in 4 bits, or the whole language side."""
     bf16: bool = Field(False, exclude_if=_is(False))

@@ -1,0 +1,105 @@
+"""A response read claim by claim: what is asked, what it counts, and where it is added to the reward."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from vlrm.reward.by_claim import asks, by_claim, objects_named
+from vlrm.reward.learning import make_trainable
+from vlrm.reward.model import ModelConfig, RewardModel, Row
+from vlrm.reward.scoring import Scorer, pair_margins, score
+from vlrm.reward.settings import RewardTraining
+
+QUESTION = "Describe the image."
+
+
+@pytest.mark.parametrize(
+    ("response", "named"),
+    [
+        ("A dog sits near two people.", {"dog": True, "person": True}),
+        ("There is no dog. I can see a cat.", {"dog": False, "cat": True}),
+        ("There is no dog on the couch.", {"couch": True}),
+        ("There is a dog. There is no dog.", {"dog": True}),
+        ("Yes", {}),
+        ("It is a sunny day.", {}),
+    ],
+)
+def test_what_a_response_says_is_there_and_what_it_denies(response, named):
+    assert objects_named(response) == named
+
+
+def test_each_object_of_an_image_is_asked_about_once_and_a_denied_one_counts_against():
+    odds = {("a", "dog"): 3.0, ("a", "cat"): -1.0, ("b", "dog"): 0.5}
+    asked = []
+
+    def rewards_of(rows):
+        asked.extend(rows)
+        at = {asks(noun): noun for _, noun in odds}
+        return np.array([odds[row.image, at[row.question]] / 2 * (1 if row.response == "Yes" else -1) for row in rows])
+
+    rows = [
+        Row("a", QUESTION, "A dog and a cat."),
+        Row("a", QUESTION, "A dog. There is no cat.", "a critique"),
+        Row("b", QUESTION, "A dog."),
+        Row("b", QUESTION, "It is a sunny day."),
+        Row(None, QUESTION, "A dog."),
+    ]
+    assert by_claim(rows, rewards_of) == pytest.approx([1.0, 2.0, 0.5, 0.0, 0.0])
+    assert len(asked) == len(set(asked)) == 2 * len(odds)
+    assert {row.critique for row in asked} == {None}
+
+
+def test_the_article_fits_the_object():
+    assert asks("dog") == "Is there a dog in the image?" and asks("umbrella") == "Is there an umbrella in the image?"
+
+
+def model_of(vlm, **more):
+    config = ModelConfig(base="tiny", likelihood_scale=3.0, yes_scale=0.5, verify_form=0, readout="likelihood", **more)
+    torch.manual_seed(0)
+    model = RewardModel(vlm, config)
+    torch.nn.init.normal_(model.head.last.weight)
+    return model.eval()
+
+
+def test_the_scale_says_how_much_is_added(tiny):
+    vlm, (image, _) = tiny
+    rows = [Row(image, QUESTION, text) for text in ("A dog and a cat.", "There is a dog.", "It is a sunny day.")]
+    model = model_of(vlm)
+    plain, added = score(model, rows), by_claim(rows, lambda asked: score(model, asked))
+    assert (added[:2] != 0).all() and added[2] == 0
+    model.config = model.config.model_copy(update={"by_claim": 2.0})
+    assert score(model, rows) == pytest.approx(plain + 2 * added, abs=1e-4)
+
+
+def test_a_saved_model_is_served_as_it_is_read_and_its_pairs_as_it_learns(tiny, tiny_folder, tmp_path):
+    vlm, (image, _) = tiny
+    model = model_of(vlm, by_claim=2.0)
+    model.save(tmp_path / "saved")
+    rows = [Row(image, QUESTION, "A dog and a cat."), Row(image, QUESTION, "There is a bus.")]
+    served = Scorer.load(tmp_path / "saved", base=tiny_folder)
+    assert served.model.config.by_claim == 2.0
+    shown = [(vlm.open(image), row.question, row.response) for row in rows]
+    assert served.rewards(shown) == pytest.approx(score(model, rows), abs=1e-3)
+    whole, alone = served.claims(shown), served.rewards(shown)
+    served.model.config = served.model.config.model_copy(update={"by_claim": 0.0})
+    means = [np.mean(list(odds.values())) for odds in whole]
+    assert [set(odds) for odds in whole] == [{"dog", "cat"}, {"bus"}]
+    assert served.rewards(shown) + 2 * np.array(means) == pytest.approx(alone, abs=1e-3)
+    pair = {"pair_id": "p", "image_sha256": image, "question": QUESTION} | dict(
+        zip(("chosen", "rejected"), (row.response for row in rows), strict=True)
+    )
+    with torch.no_grad():
+        expected = model(rows)
+    assert pair_margins(model, [pair])["p"] == pytest.approx(float(expected[0] - expected[1]), abs=1e-4)
+
+
+def test_the_setting_is_the_trained_models(tiny):
+    vlm, _ = tiny
+    model = model_of(vlm, by_claim=1.0)
+    make_trainable(model, RewardTraining(by_claim=4.0, lora_rank=2), seed=0)
+    assert model.config.by_claim == 4.0
+    config = ModelConfig(base="x", likelihood_scale=1, yes_scale=1, verify_form=0, readout="likelihood")
+    for without in (RewardTraining(), config):
+        assert "by_claim" not in without.model_dump(), "rounds and models from before it stay what they are"
