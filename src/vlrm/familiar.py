@@ -78,14 +78,16 @@ def strangeness(image: Image.Image, surest: float | None, bounds: Bounds) -> str
 
 def embedded_parts(base: str, experts: Sequence[ExpertConfig | dict[str, Any]]) -> list[str]:
     """Which of the models in use are the embedded ones, made for rendered scenes."""
-    parts = ["vision-language model"] if _is_embedded(Path(base) / "config.json") else []
+    parts = ["vision-language model"] if is_embedded(base) else []
     configured = [expert_config(expert) for expert in experts]
     if any(expert.name == "detector" and "weights" not in expert.settings for expert in configured):
         parts.append("detector")
     return parts
 
 
-def _is_embedded(config: Path) -> bool:
+def is_embedded(base: str) -> bool:
+    """Whether a base model's folder holds the model of the embedded world."""
+    config = Path(base) / "config.json"
     if not config.is_file():
         return False
     vision: Mapping[str, Any] = json.loads(config.read_text("utf-8")).get("vision_config", {})

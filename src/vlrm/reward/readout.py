@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from vlrm import chat
-from vlrm.embedded.tower import SceneTowerConfig
+from vlrm.familiar import is_embedded
 from vlrm.reward.by_claim import by_claim
 from vlrm.reward.model import ModelConfig, RewardModel, Row
 from vlrm.reward.scoring import score
@@ -52,7 +52,7 @@ def zero_shot(
         base=base, readout=best, verify_form=form,
         likelihood_scale=scale if likely else 0.0, yes_scale=0.0 if likely else scale,
     )  # fmt: skip
-    if isinstance(getattr(vlm.model.config, "vision_config", None), SceneTowerConfig):
+    if is_embedded(base):
         return config, accuracy  # the embedded world's shapes are not what is asked about
     progress("readout by claim")
     margins = _by_claim(RewardModel(vlm, config).eval(), pairs)
