@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from vlrm.claims.corpus_edits import Counterfactual, matched_counterfactuals
 from vlrm.claims.english import PHOTOS
-from vlrm.claims.extract import extract_claims
+from vlrm.claims.naming import objects_named
 from vlrm.evaluation.benchmarks.building import pair
 from vlrm.evaluation.benchmarks.coco_pope import objects_by_image, questions
 from vlrm.evaluation.human_boxes import count_by_boxes, named_by_boxes
@@ -77,21 +77,10 @@ def read_photos(folder: Path) -> Photos:
     boxes = read_truth(folder / "instances.json")
     there = {name: {thing.noun for thing in things} for name, things in boxes.items()}
     for name, text in captions:
-        there[name] |= _named(text)
+        there[name] |= {noun for noun, said in objects_named(text).items() if said}
     sha = {name: hashlib.sha256((folder / "images" / name).read_bytes()).hexdigest() for name in boxes}
     val = {image["file_name"] for image in raw["images"] if "val2017" in image["coco_url"]}
     return Photos(folder, sha, boxes, there, captions, val)
-
-
-def _named(text: str) -> set[str]:
-    """COCO's objects that a text says are there."""
-    return {
-        phrase.noun
-        for claim in extract_claims(text, vocabulary=PHOTOS)
-        if claim.polarity or claim.kind != "existence"
-        for phrase in (claim.subject, claim.other)
-        if phrase is not None and phrase.noun in PHOTOS.nouns
-    }
 
 
 def caption_pairs(photos: Photos, question: str) -> list[Item]:

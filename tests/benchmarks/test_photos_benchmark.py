@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from vlrm.claims.naming import objects_named
 from vlrm.experts.coco import LABELS
 from vlrm.rejection_sampling.offer import OFFERED
 from vlrm.rejection_sampling.rule import Rule
@@ -82,7 +83,7 @@ def test_captions_are_paired_with_what_people_say_is_not_there(photos):
 def test_an_edit_to_what_a_caption_names_is_no_falsehood(photos):
     for item in exam.caption_pairs(photos, "What is it?"):
         said = item.responses[1 - item.better]
-        assert not exam._named(said) & photos.there[str(item.image)]
+        assert not {noun for noun, there in objects_named(said).items() if there} & photos.there[str(item.image)]
 
 
 def scored(photos, items, right: float) -> dict:

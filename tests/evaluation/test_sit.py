@@ -51,6 +51,23 @@ def test_critiques_of_the_first_items_are_read_once_more_with_their_checks_turne
     assert {key for key in held if key[0] == "image"} == {("image", f"i{n}", m) for n in (0, 1) for m in (-1, 0, 1)}
 
 
+def test_of_the_objects_named_the_model_is_asked_once_though_critiques_are_read_too(tiny, monkeypatch):
+    vlm, images = tiny
+    model = judge(vlm)
+    model.config = model.config.model_copy(update={"by_claim": 2.0})
+    items = [item | {"chosen": "A dog.", "rejected": "A cat and a dog."} for item in two_items(images)]
+    read, forward = Counter(), RewardModel.forward
+
+    def heard(self, rows):
+        read.update(row for row in rows if row.question.startswith("Is there"))
+        return forward(self, rows)
+
+    monkeypatch.setattr(RewardModel, "forward", heard)
+    rows = sit(model, critic(vlm), items, "image", 1, 0, lambda text: None)
+    assert len(rows) == 4 and len(read) == 8, "two answers about two objects of two images"
+    assert set(read.values()) == {1}
+
+
 def test_critiques_written_before_are_read_and_those_of_another_view_are_written(tiny):
     vlm, images = tiny
     items = two_items(images)

@@ -6,20 +6,19 @@ from typing import TYPE_CHECKING
 
 from vlrm.claims.english import PHOTOS
 from vlrm.claims.extract import extract_claims
-from vlrm.experts.coco import LABELS
+from vlrm.claims.naming import named_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vlrm.schema import Claim, ObjectPhrase, SeenObject
+    from vlrm.schema import Claim, SeenObject
 
 
 def count_by_boxes(text: str, question: str, objects: Sequence[SeenObject]) -> tuple[int, int]:
     """(false, true) claims of ``text`` that the boxes of COCO's 80 objects can decide.
 
     An object named is one claim, however often; so is one denied ("there is no dog"), and its number where the text
-    counts it and it is there. Nouns that COCO does not annotate, attributes and relations are not judged. Objects are
-    found by our own table of synonyms, in the sense of CHAIR (Rohrbach et al., 2018).
+    counts it and it is there. Nouns that COCO does not annotate, attributes and relations are not judged.
     """
     verdicts = _verdicts(text, question, objects)
     return sum(not true for true in verdicts.values()), sum(verdicts.values())
@@ -35,20 +34,11 @@ def _verdicts(text: str, question: str, objects: Sequence[SeenObject]) -> dict[t
     there = {thing.noun for thing in objects}
     verdicts: dict[tuple[str, str], bool] = {}
     for claim in extract_claims(text, question, PHOTOS):
-        if not claim.polarity:
-            if claim.kind == "existence" and _known(claim.subject):
-                verdicts["denied", str(claim.subject.noun)] = claim.subject.noun not in there
-            continue
-        for phrase in (claim.subject, claim.other):
-            if phrase is not None and _known(phrase):
-                verdicts["named", str(phrase.noun)] = phrase.noun in there
-        if claim.kind == "count" and _known(claim.subject) and claim.subject.noun in there:
+        for noun, said in named_in([claim]):
+            verdicts["named" if said else "denied", noun] = (noun in there) == said
+        if claim.kind == "count" and claim.polarity and claim.subject.noun in there:
             verdicts["counted", str(claim.subject.noun)] = _counts(claim, objects)
     return verdicts
-
-
-def _known(phrase: ObjectPhrase) -> bool:
-    return phrase.noun in LABELS
 
 
 def _counts(claim: Claim, objects: Sequence[SeenObject]) -> bool:

@@ -23,6 +23,7 @@ from vlrm.schema import SCORES
 if TYPE_CHECKING:
     from vlrm.critiques.templates.template import Template
     from vlrm.evaluation.exam_critiques import ExamCritic
+    from vlrm.reward.by_claim import Odds
 
 Say = Callable[[str], None]
 
@@ -45,7 +46,8 @@ def sit(
     """
     shown = images_under(view, items, seed)
     sides = [(image, item["question"], item[side]) for item, image in zip(items, shown, strict=True) for side in SIDES]
-    plain = score(model, [Row(*side) for side in sides])
+    answers: Odds = {}  # of the objects named, the same with a critique and without
+    plain = score(model, [Row(*side) for side in sides], known=answers)
     say(f"{view}: {len(sides)} responses scored")
     rows = [_row(item, view, PLAIN, plain[2 * i : 2 * i + 2], (None, None)) for i, item in enumerate(items)]
     if critic is None or samples == 0:
@@ -60,7 +62,7 @@ def sit(
         readings["flipped"] = (items[:flipped], turned)
     for name, (asked, said) in readings.items():
         carried = [Row(*sides[j // samples], grammar.without_verdict(text)) for j, text in enumerate(said)]
-        rewards = score(model, carried).reshape(len(asked), 2, samples)
+        rewards = score(model, carried, known=answers).reshape(len(asked), 2, samples)
         for i, item in enumerate(asked):
             rows += [_row(item, name, m, rewards[i, :, m], verdicts[i, :, m]) for m in range(samples)]
     return rows

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from vlrm.critiques.templates.template import Template
+    from vlrm.reward.by_claim import Odds
 
 BATCH = 64
 """Responses a forward pass reads."""
@@ -40,15 +41,17 @@ def score(
     rows: Sequence[Row],
     progress: Callable[[int], None] | None = None,
     batch: int = BATCH,
+    known: Odds | None = None,
 ) -> np.ndarray:
     """Rewards (N,) in the order given, which do not depend on ``batch`` beyond rounding.
 
     Responses to one prompt are read after it together, and batches are of at most ``batch`` responses of similar
-    lengths. With ``ModelConfig.by_claim`` the objects that the responses name are asked about too.
+    lengths. With ``ModelConfig.by_claim`` the objects that the responses name are asked about too, except those of
+    which the model's answer is ``known``; new answers are added to it.
     """
     rewards = _read(model, rows, progress, batch)
     scale = model.config.by_claim
-    return rewards + scale * by_claim(rows, lambda asked: _read(model, asked, None, batch)) if scale else rewards
+    return rewards + scale * by_claim(rows, lambda asked: _read(model, asked, None, batch), known) if scale else rewards
 
 
 @torch.no_grad()
