@@ -36,6 +36,12 @@ def test_labelled_sentences(name: str) -> None:
     assert sum(one.hedges for one in compared) / right > 0.95
 
 
+@pytest.mark.parametrize("one", load("labelled_exact.txt"), ids=lambda one: one.text)
+def test_sentences_that_were_misread(one: Sentence) -> None:
+    compared = compare(one, read(one.text))
+    assert (compared.missing, compared.extra) == ([], [])
+
+
 def test_the_comparison_sees_what_is_missing_and_what_is_too_much() -> None:
     sentence = load("labelled_dev.txt")[0]
     nothing = compare(sentence, [])

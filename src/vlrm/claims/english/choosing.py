@@ -14,6 +14,8 @@ NOUNISH = frozenset({"N", "OPEN", "ATTR", "ADJ", "ABSTRACT", "SCENE"})
 NOUNS = frozenset({"N", "OPEN", "SCENE", "ABSTRACT"})
 _PERFECT = frozenset({"has", "have", "had"})
 _FLOATING = frozenset({"both", "all", "each"})
+_AFTER_NOUN = frozenset({"P", "STOP", "COMMA"})
+_AFTER_VERB = frozenset({"P", "ADV", "DET", "NUM"})
 _OPENERS = frozenset({"DET", "NUM", "ADJ", "ATTR", "P", "OF", "POSS", "OTHER", "NEG", "WITHOUT", "APPROX"})
 
 
@@ -51,10 +53,9 @@ def choose(  # noqa: PLR0911 - one return for each way to decide
     readings, _, _, raw = candidates[place]
     verb = _first(readings, "V")
     noun = _first(readings, *NOUNS)
-    if raw.lower() == "one":
-        return _one(readings, before, _tags(candidates, place + 1))
-    if readings[0].tag == "CLITIC":
-        return _clitic(readings[0], before)
+    special = _special(readings, raw.lower(), before, _tags(candidates, place + 1))
+    if special is not None:
+        return special
     attribute = _first(readings, "ATTR") or _first(readings, "ADJ")
     following = _tags(candidates, place + 1)
     if attribute is not None and verb is None and noun is not None:
@@ -62,11 +63,11 @@ def choose(  # noqa: PLR0911 - one return for each way to decide
         if any(reading.form == "ing" for reading in ahead) and "DET" not in _tags(candidates, place + 2):
             following = following | (_tags(candidates, place + 2) & {"N", "OPEN"})  # "wood cooking utensils"
         modifies = following & NOUNISH and not following & {"BE", "AUX"}
-        stated = (
-            ("BE", "AND", "ADV", "HEDGE", "NEG")
-            if attribute.value not in lexicon.words["substances"]
-            else ("BE", "ADV", "HEDGE")
-        )
+        thing = {attribute.value, noun.value} & lexicon.words["substances"]
+        listed = not thing or (
+            len(before) > 1 and before[-2].tag in ("ATTR", "ADJ")
+        )  # "red and gold", no ketchup and mustard
+        stated = ("BE", "ADV", "HEDGE", *(("AND",) if listed else ()), *(() if thing else ("NEG",)))
         if before and before[-1].tag in NOUNS and noun.value in lexicon.words["substances"]:
             return noun  # "ice cream", "toilet paper"
         predicate = before and before[-1].tag in stated and attribute.value != "young"
@@ -79,6 +80,7 @@ def choose(  # noqa: PLR0911 - one return for each way to decide
             and before
             and before[-1].tag == "P"
             and not following & NOUNISH
+            and not _one_of_two(candidates, place)
         ):
             return Reading("ABSTRACT", raw.lower())  # "a man in black"
         if (
@@ -105,6 +107,20 @@ def choose(  # noqa: PLR0911 - one return for each way to decide
     return _verb_or_not(verb, noun, known, attribute, raw, before, following)
 
 
+def _special(readings: Sequence[Reading], word: str, before: Sequence[Word], following: set[str]) -> Reading | None:
+    """Of words with rules of their own."""
+    if word == "one":
+        return _one(readings, before, following)
+    if readings[0].tag == "CLITIC":
+        return _clitic(readings[0], before)
+    if before and before[-1].tag in ("N", "OPEN"):
+        if word == "left" and following & _AFTER_NOUN:
+            return Reading("ADV", "left")  # "one banana left in the bowl"
+        if word == "that" and following & {"V", "AUX"}:
+            return _first(readings, "WHICH")  # "a cat that sits on a table"
+    return None
+
+
 def _one(readings: Sequence[Reading], before: Sequence[Word], following: set[str]) -> Reading:
     """ "One dog" and "one is red" count, "the red one" and "one of the dogs" do not; "the other one" is "the other"."""
     number = _first(readings, "NUM")
@@ -114,6 +130,12 @@ def _one(readings: Sequence[Reading], before: Sequence[Word], following: set[str
     starts = tag in ("STOP", "COMMA", "AND", "BUT") and "OF" not in following
     counts = tag not in ("DET", "ATTR", "ADJ") and following & {"N", "OPEN", "ATTR", "ADJ"}
     return number if number is not None and (starts or counts) else readings[0]
+
+
+def _one_of_two(candidates: Sequence[Candidates], place: int) -> bool:
+    """Whether a colour stands before a thing's name with another: "with yellow and blue cars"."""
+    second = {reading.attribute for reading in candidates[place + 2][0]} if place + 2 < len(candidates) else set()
+    return "AND" in _tags(candidates, place + 1) and "colour" in second and bool(_tags(candidates, place + 3) & NOUNS)
 
 
 def _last(before: Sequence[Word]) -> Word | None:
@@ -126,7 +148,7 @@ def _by_place(readings: Sequence[Reading], following: set[str]) -> Reading:
     preposition = _first(readings, "P")
     if preposition is None or len(readings) == 1:
         return readings[0]
-    ahead = following & {"DET", "N", "OPEN", "ATTR", "ADJ", "NUM", "PRON", "SCENE", "ABSTRACT", "POSS", "ING"}
+    ahead = following & {"DET", "OTHER", "N", "OPEN", "ATTR", "ADJ", "NUM", "PRON", "SCENE", "ABSTRACT", "POSS", "ING"}
     return preposition if ahead else next(r for r in readings if r is not preposition)
 
 
@@ -152,9 +174,13 @@ def _verb_or_not(  # noqa: PLR0911 - one return for each pattern
     previous = _last(before)
     tag = previous.tag if previous is not None else "STOP"
     heads = following & {"N", "OPEN", "SCENE", "ABSTRACT", "ATTR"}
+    if before and before[-1].raw.lower() == "of them":
+        return verb  # "one of them has a spot"
     if verb.form in ("ing", "ed"):
         return _participle(verb, noun, attribute, raw.lower(), tag, heads, following)
-    if attribute is not None and (tag in _OPENERS or tag == "BE"):
+    if attribute is not None and (
+        tag in _OPENERS or tag == "BE" or (tag == "BUT" and before[-2:-1] and before[-2].tag == "ATTR")
+    ):
         return attribute
     if attribute is not None and tag in NOUNS and before[0].tag == "BE" and "STOP" in following:
         return attribute  # "is the door open?"
@@ -164,22 +190,35 @@ def _verb_or_not(  # noqa: PLR0911 - one return for each pattern
         return verb
     if previous is not None and previous.raw.lower() == "others" and verb.form == "base":
         return verb
+    if tag == "ATTR" and verb.form == "s" and following & _AFTER_VERB and _predicate(before, known):
+        return verb
     if tag in _OPENERS or tag == "V":
         return noun
     if tag in NOUNS and previous is not None:
         several = previous.reading.plural
         if verb.form == "s":
-            alone = (
-                not several or _one_group(before) or (_with_several(before) and following & {"P", "ADV", "DET", "NUM"})
-            )
+            alone = not several or _one_group(before) or (_with_several(before) and following & _AFTER_VERB)
             return verb if alone and not following & {"BE", "OF", "POSS"} else noun
         stated = not known and verb.value and following & {"DET", "NUM"}
-        return verb if several or stated or _grouped(before) else noun
+        return verb if several or stated or _grouped(before) or (not known and _said_apart(before)) else noun
     if tag in ("AND", "BUT", "COMMA"):
         spoken = any(word.tag == "V" and word.reading.form == verb.form for word in before)
         ahead = {"DET", "P", "NUM", "ADV", "PRON"} | ({"STOP"} if spoken else set())
-        return verb if (spoken or verb.form == "s") and following & ahead else noun
+        aside = tag == "COMMA" and verb.form == "base" and not known  # "the chairs, one red and one blue, stand by"
+        return verb if (spoken or aside or verb.form == "s") and following & ahead else noun
     return noun
+
+
+def _predicate(before: Sequence[Word], known: bool) -> bool:
+    """Whether the attributes before are said of a thing and not before its name: "that is painted red and white".
+
+    Where what follows is ``known`` as a noun ("there are red stands"), only after a participle.
+    """
+    for word in reversed(before):
+        if word.tag not in ("ATTR", "AND", "ADV"):
+            made = word.reading.form == "ed" or word.tag == "TEXTWORD"
+            return made if known else made or word.tag in ("V", "BE", "N", "OPEN")
+    return False
 
 
 def _participle(
@@ -220,10 +259,22 @@ def _one_group(before: Sequence[Word]) -> bool:
 def _with_several(before: Sequence[Word]) -> bool:
     """Whether the plural before only belongs to one thing: "an elephant with large tusks walks"."""
     for place in range(len(before) - 1, 0, -1):
-        if before[place].tag in ("P", "WITHOUT") or (before[place].tag == "V" and before[place].reading.form == "ed"):
-            held = before[place - 1]
+        made = before[place].tag == "V" and before[place].reading.form == "ed"
+        apart = before[place].tag == "V" and before[place - 1].tag == "WHICH"  # "a bowl that holds oranges sits"
+        if before[place].tag in ("P", "WITHOUT") or made or apart:
+            held = before[max(place - 1 - apart, 0)]
             return held.tag in ("N", "OPEN") and not held.reading.plural
-        if before[place].tag not in ("N", "OPEN", "ATTR", "ADJ", "ADV", "DET", "NUM"):
+        if before[place].tag not in ("N", "OPEN", "ATTR", "ADJ", "ADV", "DET", "NUM", "AND", "COMMA"):
+            return False
+    return False
+
+
+def _said_apart(before: Sequence[Word]) -> bool:
+    """Whether a clause about several stands between them and what they do: "people that sit on the bench wear"."""
+    for place in range(len(before) - 1, 0, -1):
+        if before[place].tag == "WHICH":
+            return before[place - 1].tag in ("N", "OPEN") and before[place - 1].reading.plural
+        if before[place].tag in ("STOP", "COMMA", "AND", "BUT"):
             return False
     return False
 

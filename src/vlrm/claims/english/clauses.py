@@ -113,6 +113,10 @@ class Clauses(State):
         if self._tag(place - 1) in ("SCENE", "ABSTRACT") and (unheld or (self.heads and not self.verb)):
             self.link = None  # "a picture on the wall", "a game on the field", "a scene with a bus": of no object
             return
+        done = self.words[place - 1].reading if place else None
+        if word.raw.lower() == "by" and done is not None and done.tag == "V" and done.form == "ed" and done.value:
+            self.link = None  # "a dog is held by a woman": not beside her
+            return
         if self.labelling is not None and self.text_noun:
             subjects = []
         self.link = Link(relation, subjects, word.start, word.end, denied=denied or bool(self.negation and self.verb))
@@ -222,6 +226,8 @@ class Clauses(State):
         if self.link is not None and not self.link.used and self.link.relation == "with":
             self.link = None
         spoken_of = self.subjects if self.verb or self.relative else []
+        if self._tag(place - 1) in ("N", "OPEN") and self.last in self.objects:
+            spoken_of = []  # "holds a sandwich cut in half"
         subjects = spoken_of or ([self.last] if self.last is not None else [])
         if word.reading.number == 1 and self.last is not None and not self.copula:
             subjects = [self.last]

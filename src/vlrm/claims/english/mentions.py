@@ -30,8 +30,12 @@ _MANY = (
     "several",
     "any more than",
 )
-_YOUNG = {"calf": ("elephant", "giraffe"), "foal": ("zebra",)}
-"""Words for young animals that other nouns have, too, where those are spoken of."""
+_YOUNG = {
+    "calf": ("elephant", "giraffe"),
+    "foal": ("zebra",),
+    "baby": ("elephant", "giraffe", "zebra", "bear", "bird", "cat", "cow", "dog", "horse", "sheep"),
+}
+"""Words for young animals that other nouns have, too, where those are spoken of (and no person, of a baby)."""
 _ANYWHERE = frozenset({
     "around", "visible", "present", "in sight", "in view", "nearby", "anywhere", "seen", "in the scene", "in the image",
     "in the picture", "in the photo", "in the frame", "in this image", "in this picture", "shown", "pictured",
@@ -57,7 +61,7 @@ class Mentions(Printed):
         possessor = follows == "POSS"
         shares_verb = self.link is not None and self.link.used and joined and not (comma or self.verb or self.there)
         both = shares_verb and self._agree(after)
-        if (joined or comma) and self._starts_clause(after) and (both or not shares_verb):
+        if (joined or comma) and self._starts_clause(after, said.plural) and (both or not shares_verb):
             together = both or (joined and self.last in self.heads and not (self.verb or self.there))
             if not together:
                 self.inverted = []  # "on the table there is a cup, and a dog lies under it"
@@ -146,8 +150,11 @@ class Mentions(Printed):
         )
         return joined and not comma and not aside and self._tag(after) not in ("P", "V")
 
-    def _starts_clause(self, after: int) -> bool:
-        """Whether a finite verb or a form of "be" follows the phrase, so that a clause begins with it."""
+    def _starts_clause(self, after: int, plural: bool) -> bool:
+        """Whether a finite verb or a form of "be" follows the phrase, so that a clause begins with it.
+
+        Not with the plural of "a table with apples and bananas sits there".
+        """
         if self._tag(after) == "ADV":
             after += 1
         if self._tag(after) == "P":  # "and the catcher behind him is wearing a mask"
@@ -155,7 +162,7 @@ class Mentions(Printed):
             after = place[1] if place is not None else after + 1 + (self._tag(after + 1) == "PRON")
         if self._tag(after) in ("BE", "AUX"):
             return True
-        return self._tag(after) == "V" and self.words[after].reading.form in ("s", "base")
+        return self._tag(after) == "V" and self.words[after].reading.form in (("base",) if plural else ("s", "base"))
 
     def _scenery(self, said: Phrase, follows: str) -> None:
         """ "the side", "the image": no object, and nothing is related to it."""
@@ -194,13 +201,19 @@ class Mentions(Printed):
         attributes: dict[str, str] = {"kind": said.kind} if said.kind else {}
         for name, value, _ in said.attributes:
             attributes.setdefault(name, value)
-        return Entity(said.noun, attributes, plural=said.plural, span=(said.start, said.end))
+        several = said.number is not None and said.number.reading.number != 1  # "ten sheep"
+        return Entity(said.noun, attributes, plural=said.plural or several, span=(said.start, said.end))
 
     def _resolve(self, said: Phrase) -> Entity:
         """The object a phrase means: one spoken of before where it is definite or "one of them", else a new one."""
         parents = [entity.noun for entity in self.entities if entity.noun in _YOUNG.get(said.kind, ())]
+        if said.kind == "baby" and (said.determiner != "poss" or any(one.noun == "person" for one in self.entities)):
+            parents = []
         if parents:
             said.noun = parents[-1]  # "an elephant and its calf"
+        drawn = self.link is not None and self.link.relation in ("with", "pulling") and self.link.subjects
+        if said.noun == "car" and drawn and drawn[0].noun == "train":
+            said.noun = "train car"
         if said.anaphor:
             known = self.contrasted(said) if said.attributes else self.antecedent()
             entity = self._entity(said)

@@ -114,11 +114,12 @@ class State:
         return any(entity.asked and entity.noun == noun and entity.span == (0, 0) for entity in self.entities)
 
     def antecedent(self) -> Entity | None:
-        """What "one" or "the other" is one of: the plural subject before, the last plural, or the last object."""
+        """What "one" or "the other" is one of: the plural subject before, the last plural, any subject or object."""
         alive = [entity for entity in self.entities if not entity.denied and entity.noun is not None]
         many = [entity for entity in alive if entity.plural]
-        subjects = [entity for entity in self.prior if entity in many]
-        return (subjects or many or alive or [None])[-1]  # type: ignore[list-item]
+        before = [entity for entity in self.prior if entity in alive]
+        subjects = [entity for entity in before if entity in many]
+        return (subjects or many or before or alive or [None])[-1]  # type: ignore[list-item]
 
     def contrasted(self, said: Phrase) -> Entity | None:
         """What "a blue one" is one of: the last object that has another colour, else whom the clause is about."""

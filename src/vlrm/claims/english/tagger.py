@@ -20,6 +20,7 @@ _TOKEN = re.compile(
 )
 _ITEM = re.compile(r"^[ \t*#-]*(\d+)[.)] ", re.MULTILINE)
 _INLINE = re.compile(r"(?:^|(?<=[\s:*(]))(\d+)[.)]\*{0,2} (?=\*{0,2}[A-Z])")
+_AGES = frozenset({"year", "years", "month", "months", "week", "weeks"})
 _ADJECTIVE = re.compile(r"(ous|ful|less|able|ible|ish|ive|ic|like|most|y-looking|ular|ical)$")
 
 
@@ -47,6 +48,11 @@ def _candidates(text: str, lexicon: Lexicon) -> list[Candidates]:
             last = place + (lower[place] == "no")
             found += _nobody(start, tokens[last][3], lower[last + 1 : last + 2])
             place = last + 1
+            continue
+        if lower[place + 2 : place + 3] == ["old"] and lower[place + 1] in _AGES:
+            end = tokens[place + 2][3]
+            found.append(((Reading("ADJ", "old"),), start, end, text[start:end]))  # "a five-year-old boy": no five
+            place += 3
             continue
         if start in items:
             found.append(((Reading("STOP", raw),), start, end + 1, raw))
