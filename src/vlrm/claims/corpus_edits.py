@@ -67,13 +67,13 @@ def matched_counterfactuals(
         reader: how likely language alone finds each text, such as a language model's log-likelihood. With it the edits
             kept of a part are as often likelier as less likely than their originals. It is given every possible edit.
     """
-    rng = np.random.default_rng(seed)
     likely = CoOccurrence(objects.values())
     made: list[tuple[int, Edit]] = []
     for place, (image, text) in enumerate(responses):
         seen = list(objects.get(image, ()))
         claims = extract_claims(text, vocabulary=vocabulary)
         chances = [reliability.verify(c, seen).probability if reliability else 1.0 for c in claims]
+        rng = np.random.default_rng([seed, place])  # what is read in one response changes no other's edits
         edits = every_edit(text, claims, chances, seen, rng, vocabulary, kinds, reliability=reliability, sure=sure)
         made += [(place, edit) for edit in edits]
     parts = [stratum_of(responses[place][0], strata) for place, _ in made]

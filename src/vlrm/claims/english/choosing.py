@@ -64,10 +64,9 @@ def choose(  # noqa: PLR0911 - one return for each way to decide
             following = following | (_tags(candidates, place + 2) & {"N", "OPEN"})  # "wood cooking utensils"
         modifies = following & NOUNISH and not following & {"BE", "AUX"}
         thing = {attribute.value, noun.value} & lexicon.words["substances"]
-        listed = not thing or (
-            len(before) > 1 and before[-2].tag in ("ATTR", "ADJ")
-        )  # "red and gold", no ketchup and mustard
-        stated = ("BE", "ADV", "HEDGE", *(("AND",) if listed else ()), *(() if thing else ("NEG",)))
+        # "red and gold" says a colour, "ketchup and mustard" does not
+        coupled = not thing or (len(before) > 1 and before[-2].tag in ("ATTR", "ADJ"))
+        stated = ("BE", "ADV", "HEDGE", *(("AND",) if coupled else ()), *(() if thing else ("NEG",)))
         if before and before[-1].tag in NOUNS and noun.value in lexicon.words["substances"]:
             return noun  # "ice cream", "toilet paper"
         predicate = before and before[-1].tag in stated and attribute.value != "young"
@@ -174,8 +173,8 @@ def _verb_or_not(  # noqa: PLR0911 - one return for each pattern
     previous = _last(before)
     tag = previous.tag if previous is not None else "STOP"
     heads = following & {"N", "OPEN", "SCENE", "ABSTRACT", "ATTR"}
-    if before and before[-1].raw.lower() == "of them":
-        return verb  # "one of them has a spot"
+    if raw.lower() in ("has", "have") or (before and before[-1].raw.lower() == "of them"):
+        return verb  # "one of them wears a hat"
     if verb.form in ("ing", "ed"):
         return _participle(verb, noun, attribute, raw.lower(), tag, heads, following)
     if attribute is not None and (

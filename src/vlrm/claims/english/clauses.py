@@ -94,7 +94,8 @@ class Clauses(State):
             return self.acting or self.subjects or self.heads or self.prior
         if self.last is not None and self.last in self.heads:
             people = self.last in self.listed and all(entity.noun == "person" for entity in self.listed)
-            return self.listed if people else [self.last]
+            told = {id(one.subject) for one in self.drafts if one.kind == "attribute" and one.attribute == "state"}
+            return self.listed if people and not told & {id(one) for one in self.listed} else [self.last]
         if self.last is not None and not self.animate(self.last):
             alive = [entity for entity in [*self.heads, *self.objects] if self.animate(entity)]
             if alive and word.reading.form == "ing":
@@ -102,7 +103,10 @@ class Clauses(State):
         return [self.last] if self.last is not None else self.heads
 
     def _relate_from(self, word: Word, relation: str, place: int, denied: bool = False) -> None:
-        subjects = self._placed(relation, place)
+        turned = self._turned(place)
+        if turned and self._tag(place - 1) != "STOP":
+            self._end_clause()  # "and above it hangs a painting"
+        subjects = [] if turned else self._placed(relation, place)
         if relation == "with" and not denied and self._tag(place - 1) == "COMMA" and self._stands_alone(place):
             self._end_clause()  # "in the grass, with a car parked behind it"
             return
@@ -121,6 +125,14 @@ class Clauses(State):
             subjects = []
         self.link = Link(relation, subjects, word.start, word.end, denied=denied or bool(self.negation and self.verb))
         self.copula = False
+
+    def _turned(self, place: int) -> bool:
+        """Whether what follows the verb is where the preposition says: "above it hangs a painting"."""
+        starts = self._tag(place - 1) == "STOP" or (self._tag(place - 1) == "AND" and not self.inverted)
+        ends = self._tag(place + 2) in ("V", "BE", "DET", "NUM") and not (
+            self._tag(place + 2) == "V" and self.words[place + 2].reading.form not in ("s", "base")
+        )
+        return starts and self._tag(place + 1) == "PRON" and ends
 
     def _stands_alone(self, place: int) -> bool:
         """Whether "with" begins what is said of another object: "with a car parked behind it"."""
@@ -147,10 +159,12 @@ class Clauses(State):
         body = [w.raw.lower() for w in self.words[place + 1 : place + 4]]
         if any(w in self.lexicon.words["body"] for w in body) and relation == "in":
             return [self.last]
+        if relation == "with" and tag == "ABSTRACT" and self.acting:
+            return self.acting  # "is playing a game with a remote"
         moved = self._placed_by(self.link, relation, place)
         if moved:
             return moved
-        if tag == "STOP" and not self.heads:
+        if (tag == "STOP" or (tag == "COMMA" and self.inverted)) and not self.heads:
             return []
         return [self.last]
 
@@ -249,6 +263,10 @@ class Clauses(State):
 
     def _pronoun(self, word: Word, place: int) -> None:
         known = self.meant(word.raw.lower())
+        if self.link is not None and not self.link.subjects and known and not self.heads:
+            self.inverted = [(self.link, known[0])]
+            self.link, self.last = None, known[0]
+            return
         if self.link is not None and self.link.subjects:
             subjects = self.link.subjects
             others = [entity for entity in known if entity not in subjects] or self.alone_in_sentence(

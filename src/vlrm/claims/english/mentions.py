@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vlrm.claims.drafts import Entity
 from vlrm.claims.english.clauses import SUPPORTS
+from vlrm.claims.english.meaning import meant_by
 from vlrm.claims.english.phrases import Phrase, read_phrase
 from vlrm.claims.english.printed import Printed
 from vlrm.claims.english.state import Link
@@ -30,12 +31,6 @@ _MANY = (
     "several",
     "any more than",
 )
-_YOUNG = {
-    "calf": ("elephant", "giraffe"),
-    "foal": ("zebra",),
-    "baby": ("elephant", "giraffe", "zebra", "bear", "bird", "cat", "cow", "dog", "horse", "sheep"),
-}
-"""Words for young animals that other nouns have, too, where those are spoken of (and no person, of a baby)."""
 _ANYWHERE = frozenset({
     "around", "visible", "present", "in sight", "in view", "nearby", "anywhere", "seen", "in the scene", "in the image",
     "in the picture", "in the photo", "in the frame", "in this image", "in this picture", "shown", "pictured",
@@ -63,7 +58,7 @@ class Mentions(Printed):
         both = shares_verb and self._agree(after)
         if (joined or comma) and self._starts_clause(after, said.plural) and (both or not shares_verb):
             together = both or (joined and self.last in self.heads and not (self.verb or self.there))
-            if not together:
+            if not together and (self.heads or self.there or self.verb):
                 self.inverted = []  # "on the table there is a cup, and a dog lies under it"
             self._end_clause(keep_group=together)
         elif self.link is not None and self.link.used and not self._goes_on(joined, comma, after):
@@ -206,16 +201,9 @@ class Mentions(Printed):
 
     def _resolve(self, said: Phrase) -> Entity:
         """The object a phrase means: one spoken of before where it is definite or "one of them", else a new one."""
-        parents = [entity.noun for entity in self.entities if entity.noun in _YOUNG.get(said.kind, ())]
-        if said.kind == "baby" and (said.determiner != "poss" or any(one.noun == "person" for one in self.entities)):
-            parents = []
-        if parents:
-            said.noun = parents[-1]  # "an elephant and its calf"
-        drawn = self.link is not None and self.link.relation in ("with", "pulling") and self.link.subjects
-        if said.noun == "car" and drawn and drawn[0].noun == "train":
-            said.noun = "train car"
+        said.noun, said.kind = meant_by(said, self.entities, self.link)
         if said.anaphor:
-            known = self.contrasted(said) if said.attributes else self.antecedent()
+            known = self.contrasted(said) if said.attributes else self.antecedent(said.other)
             entity = self._entity(said)
             if known is not None:
                 entity.noun = known.noun
@@ -289,7 +277,7 @@ class Mentions(Printed):
             self.last = entity
             return
         if self.link is not None and not self.link.subjects:
-            self.inverted = [*self.inverted, (self.link, entity)] if joined else [(self.link, entity)]
+            self.inverted = [*self.inverted, (self.link, entity)]  # "beside the bed, on a table, is a lamp"
             self.link = None
             self.last = entity
             return

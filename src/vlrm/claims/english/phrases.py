@@ -39,7 +39,7 @@ class Phrase:
     """"one", "the other", "two of them": an object of the noun spoken of before."""
 
 
-def read_phrase(words: Sequence[Word], place: int) -> tuple[Phrase, int] | None:  # noqa: PLR0912 - one branch a class
+def read_phrase(words: Sequence[Word], place: int) -> tuple[Phrase, int] | None:  # noqa: PLR0912, PLR0915 - one branch a class
     """The noun phrase that starts at ``place`` and the place after it; None when none starts there."""
     if place >= len(words) or words[place].tag not in _STARTS:
         return None
@@ -89,9 +89,11 @@ def read_phrase(words: Sequence[Word], place: int) -> tuple[Phrase, int] | None:
         elif tag != "ADJ":
             break
         place += 1
-    if numbers or other:
-        return _bare(words, first, place, determiner, numbers, attributes, inexact)
-    return None
+    alone = words[place - 1].raw.lower() == "another" and words[place].tag in ("BE", "V") if place < size else False
+    bare = _bare(words, first, place, determiner, numbers, attributes, inexact) if alone or numbers or other else None
+    if bare is not None:
+        bare[0].other = other or alone
+    return bare
 
 
 def ranges(words: Sequence[Word], place: int) -> bool:

@@ -113,13 +113,16 @@ class State:
     def questioned(self, noun: str | None) -> bool:
         return any(entity.asked and entity.noun == noun and entity.span == (0, 0) for entity in self.entities)
 
-    def antecedent(self) -> Entity | None:
-        """What "one" or "the other" is one of: the plural subject before, the last plural, any subject or object."""
+    def antecedent(self, other: bool = False) -> Entity | None:
+        """What "one" is one of: the plural subject before, the last plural, any subject or object.
+
+        What "another" (``other``) is of one kind with is the subject before, if there is one.
+        """
         alive = [entity for entity in self.entities if not entity.denied and entity.noun is not None]
         many = [entity for entity in alive if entity.plural]
         before = [entity for entity in self.prior if entity in alive]
         subjects = [entity for entity in before if entity in many]
-        return (subjects or many or before or alive or [None])[-1]  # type: ignore[list-item]
+        return (subjects or (before if other else many) or many or before or alive or [None])[-1]  # type: ignore[list-item]
 
     def contrasted(self, said: Phrase) -> Entity | None:
         """What "a blue one" is one of: the last object that has another colour, else whom the clause is about."""
