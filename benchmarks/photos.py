@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from measured_on import ROOT, commit, machine, versions
-from photos_arms import HEADS, Rewards, figures_of_arms, rows_of_arms, scores_of_arms
+from photos_arms import HEADS, Scored, figures_of_arms, rows_of_arms, scores_of_arms
 from photos_exam import FOLDS, caption_pairs, pope, read_photos, rule_curve
 from photos_figures import DIFFERING, against_detector, figures_of, judged_by_rule, judged_by_text, wrong_pairs
 from photos_folds import HeldOut, Run, settings
@@ -62,7 +62,8 @@ def runs_of(arguments: argparse.Namespace) -> list[Run]:
     runs = [Run(data, fold, 0) for fold in folds_of(arguments)]
     first = runs[0].fold
     runs += [Run(data, first, seed) for seed in range(1, arguments.seeds)]
-    return runs + [Run(data, first, 0, arm, words) for arm, words in WITHOUT.items() if arguments.ablate]
+    seed = arguments.ablate_seed
+    return runs + [Run(data, first, seed, arm, words) for arm, words in WITHOUT.items() if arguments.ablate]
 
 
 def measured(
@@ -92,8 +93,8 @@ def _threads(arguments: argparse.Namespace) -> int | None:
 
 def ablated(
     run: Run, photos: Photos, items: list[Item], question: str, arguments: argparse.Namespace
-) -> dict[str, Rewards]:
-    """Rewards of the arms of ``ablate`` by name."""
+) -> dict[str, Scored]:
+    """Scores of the arms of ``ablate`` by name."""
     run.ablate(photos, arguments.params, _threads(arguments))
     return scores_of_arms(HeldOut(run, photos, items, question))
 
@@ -114,8 +115,11 @@ def result_of(arguments: argparse.Namespace, console: Console) -> dict[str, Any]
         for run in runs
         if run not in first or run == first[0]
     }
-    full = scores[first[0].name]["rewards"][first[0].last]
-    arms = ablated(first[0], photos, items, question, arguments) if arguments.ablate else {}
+    arms = {}
+    if arguments.ablate:
+        run = next(run for run in runs if run.seed == arguments.ablate_seed and not run.arm)
+        full = {reading: scores[run.name][reading][run.last] for reading in ("rewards", "plain")}
+        arms = figures_of_arms(full, ablated(run, photos, items, question, arguments), items)
     curve = rule_curve([run.line for run in first], photos, Rule.model_validate(config["rule"]))
     costs = {run.name: run.costs() for run in runs}
     headline = {name: figures[name]["value"] if figures.get(name) else None for name in SHOWN}
@@ -128,7 +132,7 @@ def result_of(arguments: argparse.Namespace, console: Console) -> dict[str, Any]
         "peak_memory_mb": max(cost["peak_memory_mb"] for cost in costs.values()),
         "figures": figures, "against_detector": against_detector([scores[run.name] for run in first], items, rule),
         "wrong_pairs": wrong_pairs([scores[run.name] for run in first], items, rule), "one_fold": others,
-        "arms": figures_of_arms(full, arms, items) if arms else {},
+        "arms": arms,
         "rule_curve": curve, "runs": costs,
         "machine": machine(), "versions": versions(VERSIONED), "commit": commit(),
     }  # fmt: skip
@@ -172,6 +176,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--seeds", type=int, default=1, help="seeds; those after the first run on the first fold")
     parser.add_argument("--ablate", action="store_true", help="the ablations too, on the first fold")
+    parser.add_argument("--ablate-seed", type=int, default=0, help="the seed that the ablations are of")
     parser.add_argument("--jobs", type=int, default=1, choices=(1, 2), help="folds at once; with 2 each has one thread")
     parser.add_argument("--data", default="data/bench-photos", help="folder of the runs")
     parser.add_argument("--params", nargs="*", default=[], metavar="KEY=VALUE", help="more parameters of every run")
@@ -179,6 +184,8 @@ def parse() -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.seeds < 1:
         parser.error("--seeds must be at least 1")
+    if arguments.ablate_seed not in range(arguments.seeds):
+        parser.error(f"--ablate-seed must be one of the {arguments.seeds} seeds that run, counted from 0")
     return arguments
 
 

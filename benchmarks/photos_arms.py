@@ -18,13 +18,19 @@ if TYPE_CHECKING:
     from photos_folds import HeldOut
     from vlrm.evaluation.benchmarks.item import Item
 
-ASKED = {"pair": None, "pope_random": "random", "pope_popular": "popular", "pope_adversarial": ADVERSARIAL}
-"""Figure -> the category of its items; None: the caption pairs."""
-COMPARED = ("pair", "pope_adversarial")
+ASKED = {
+    "pair": ("rewards", None), "pair_plain": ("plain", None), "pope_random": ("rewards", "random"),
+    "pope_popular": ("rewards", "popular"), "pope_adversarial": ("rewards", ADVERSARIAL),
+}  # fmt: skip
+"""Figure -> the reading, and the category of its items; None: the caption pairs. No object is named in POPE's answers,
+so that both readings are one."""
+COMPARED = ("pair", "pair_plain", "pope_adversarial")
 HEADS = (
-    "arm", "pairs", "POPE random", "popular", "adversarial", "pairs, over the loop, points", "adversarial, points",
+    "arm", "pairs", "pairs, plain", "POPE random", "popular", "adversarial", "pairs, over the loop, points",
+    "plain, points", "adversarial, points",
 )  # fmt: skip
-Rewards = dict[str, list[float]]
+Scored = dict[str, dict[str, list[float]]]
+"""``rewards`` and ``plain``, those not read by claim: by item key."""
 
 
 def arms_of(line: Path) -> dict[str, Path]:
@@ -33,29 +39,31 @@ def arms_of(line: Path) -> dict[str, Path]:
     return {name: models[-1] for name, models in found.items() if models}
 
 
-def scores_of_arms(held_out: HeldOut) -> dict[str, Rewards]:
-    """Rewards of the fold's own items by arm and item key; kept beside the run by the content of the arm's model."""
+def scores_of_arms(held_out: HeldOut) -> dict[str, Scored]:
+    """Rewards of the fold's own items by arm; kept beside the run by the content of the arm's model."""
     file = held_out.run.notes / "arms.json"
     known: dict[str, dict[str, Any]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     arms = arms_of(held_out.run.line)
     for name, model in arms.items():
         key = held_out.key(model)
         if known.get(name, {}).get("key") != key:
-            known[name] = {"key": key, "rewards": held_out.rewards(model)}
+            rewards, plain = held_out.both(model)
+            known[name] = {"key": key, "rewards": rewards, "plain": plain}
             part = file.with_suffix(".part")
             part.write_text(json.dumps(known) + "\n", encoding="utf-8")
             part.replace(file)
-    return {name: known[name]["rewards"] for name in arms}
+    return {name: {reading: known[name][reading] for reading in ("rewards", "plain")} for name in arms}
 
 
-def figures_of_arms(full: Rewards, arms: Mapping[str, Rewards], items: Sequence[Item]) -> dict[str, dict[str, Any]]:
+def figures_of_arms(full: Scored, arms: Mapping[str, Scored], items: Sequence[Item]) -> dict[str, dict[str, Any]]:
     """Accuracies of every arm, and the paired difference to the full loop's reward model (``..._over_full``)."""
-    asked = [item for item in items if item.key in full]
-    ours, found = right_by_rewards(full, asked), {}
-    for name, rewards in {"full": full, **arms}.items():
-        theirs, figures = right_by_rewards(rewards, asked), {}
-        for title, category in ASKED.items():
+    asked = [item for item in items if item.key in full["rewards"]]
+    found = {}
+    for name, scored in {"full": full, **arms}.items():
+        figures = {}
+        for title, (reading, category) in ASKED.items():
             some = [item for item in asked if (item.task == "pair" if category is None else item.category == category)]
+            ours, theirs = (right_by_rewards(one[reading], some) for one in (full, scored))
             figures[f"{title}_accuracy"] = accuracy(some, theirs)
             if name != "full":
                 figures[f"{title}_over_full"] = difference(some, theirs, ours)

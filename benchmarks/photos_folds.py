@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -173,7 +174,7 @@ class HeldOut:
             known: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
             if known["key"] == key:
                 return known
-        read = {number: self._both(self._model(number)) for number in (ROUND_ZERO, self.run.last)}
+        read = {number: self.both(self._model(number)) for number in (ROUND_ZERO, self.run.last)}
         found = {
             "key": key,
             "rewards": {number: whole for number, (whole, _) in read.items()},
@@ -188,7 +189,8 @@ class HeldOut:
 
     def key(self, *models: Path) -> list[Any]:
         """What rewards of these models on this fold depend on."""
-        return [VERSION, *(hash_path(model) for model in models), len(self._mine()), self.question]
+        items = hashlib.sha256("".join(sorted(item.key for item in self._mine())).encode()).hexdigest()
+        return [VERSION, *(hash_path(model) for model in models), items, self.question]
 
     def _mine(self) -> list[Item]:
         mine = set(self.names)
@@ -207,10 +209,10 @@ class HeldOut:
 
     def rewards(self, reward_model: Path, view: str = "image") -> dict[str, list[float]]:
         """Rewards of the responses of the fold's own items, by item key."""
-        return self._both(reward_model, view)[0]
+        return self.both(reward_model, view)[0]
 
-    def _both(self, reward_model: Path, view: str = "image") -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-        """The rewards, and the plain ones: without what the model says of each claim."""
+    def both(self, reward_model: Path, view: str = "image") -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+        """As :meth:`rewards`, and the plain ones: without what the model says of each claim."""
         for name in self.names:
             store(self.photos.file(name), self._store)
         model = RewardModel.load(reward_model, self._open())

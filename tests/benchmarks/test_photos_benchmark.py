@@ -200,12 +200,14 @@ def test_the_rule_is_judged_by_boxes_for_each_source(photos, tmp_path):
 
 def test_arms_are_compared_item_by_item(photos):
     items = exam.caption_pairs(photos, "What is it?") + exam.pope(photos)
-    full, half = (scored(photos, items, right)["rewards"]["02"] for right in (1.0, 0.5))
-    found = arms.figures_of_arms(full, {"no_quads": half, "no_critiques": full}, items)
+    right, half, none = (scored(photos, items, share)["rewards"]["02"] for share in (1.0, 0.5, 0.0))
+    full = {"rewards": right, "plain": right}
+    found = arms.figures_of_arms(full, {"no_quads": {"rewards": half, "plain": none}, "no_critiques": full}, items)
     assert list(found) == ["full", "no_quads", "no_critiques"]
     assert found["full"]["pair_accuracy"]["value"] == 1.0 and "pair_over_full" not in found["full"]
     worse, same = found["no_quads"]["pope_adversarial_over_full"], found["no_critiques"]["pope_adversarial_over_full"]
     assert worse["value"] == found["no_quads"]["pope_adversarial_accuracy"]["value"] - 1 < 0 == same["value"]
+    assert found["no_quads"]["pair_over_full"]["value"] == 0 == found["no_quads"]["pair_plain_over_full"]["value"] + 1
     assert all(len(row) == len(arms.HEADS) for row in arms.rows_of_arms(found))
 
 
@@ -221,18 +223,19 @@ def test_an_arm_is_scored_once_for_each_model_it_was(tmp_path):
         def key(self, model: Path) -> list[str]:
             return [(model / "weights").read_text()]
 
-        def rewards(self, model: Path) -> dict[str, list[float]]:
+        def both(self, model: Path) -> tuple[dict[str, list[float]], ...]:
             self.asked.append(model.parts[-3])
-            return {"item": [float((model / "weights").read_text()), 0.0]}
+            return {"item": [float((model / "weights").read_text()), 0.0]}, {"item": [0.0, 0.0]}
 
     held_out = HeldOut()
     held_out.run.notes.mkdir(parents=True)
     for name, last in (("no_quads", "02"), ("one_round", "01"), ("exact_labels", "02")):
         (model := held_out.run.line / "ablation" / name / last / "reward_model").mkdir(parents=True)
         (model / "weights").write_text("1")
-    assert arms.scores_of_arms(held_out) == {name: {"item": [1.0, 0.0]} for name in ("no_quads", "one_round")}
+    first = {"rewards": {"item": [1.0, 0.0]}, "plain": {"item": [0.0, 0.0]}}
+    assert arms.scores_of_arms(held_out) == {"no_quads": first, "one_round": first}
     (held_out.run.line / "ablation" / "no_quads" / "02" / "reward_model" / "weights").write_text("2")
-    assert arms.scores_of_arms(held_out)["no_quads"] == {"item": [2.0, 0.0]}
+    assert arms.scores_of_arms(held_out)["no_quads"]["rewards"] == {"item": [2.0, 0.0]}
     assert held_out.asked == ["no_quads", "one_round", "no_quads"]
 
 
