@@ -24,7 +24,7 @@ ROUNDS = {
 TOGETHER = {
     "kept of offered": "kept_share",
     "pairs of candidates among kept": "candidates_share",
-    "pairs in quads": "quad_share",
+    "edited pairs, whole quad or not (`quad_share` of `rejection_sampling.json`)": "quad_share",
     "had wrong before": "hard_share",
     "of those, labels right": "hard_accuracy",
     "text-only reward model trained on the kept pairs, on held-out ones": "text_only_reward",
