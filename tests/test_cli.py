@@ -4,11 +4,12 @@ import errno
 
 import pytest
 from kedro.io import DatasetError
+from safetensors import SafetensorError
 
 from tiny_project import create, kedro_run
-from vlrm.cli import sentence
 from vlrm.context import check_experiment, check_names, whole_number
 from vlrm.errors import UserError
+from vlrm.telling import sentence
 
 
 @pytest.fixture
@@ -88,6 +89,12 @@ def test_a_disk_that_fills_in_the_middle_of_a_file_is_one_sentence():
         "cannot write a file: the disk is full"
     )
     assert sentence(OSError(errno.EACCES, "Permission denied")) is None  # not known to be about a file
+
+
+def test_a_disk_that_fills_while_a_model_is_saved_is_one_sentence():
+    error = SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+    assert "the disk is full" in sentence(error)
+    assert sentence(SafetensorError("header too large")) is None
 
 
 def test_a_changed_parameter_of_a_finished_round_is_one_sentence(project):

@@ -1,5 +1,6 @@
 """Stages in processes of their own: side by side where they may, with the same results, and gone with their run."""
 
+import errno
 import json
 import os
 import pickle
@@ -96,6 +97,19 @@ def test_an_error_that_cannot_be_sent_comes_as_its_words():
     assert str(pickle.loads(_packed(Stubborn(1, 2)))).startswith("Stubborn: 1 and 2")
     kept = pickle.loads(_packed(UserError("give a folder")))
     assert type(kept) is UserError and not hasattr(kept, "__notes__")
+
+
+def test_what_a_user_can_fix_comes_as_its_sentence_however_it_was_wrapped():
+    def wrapped(cause):
+        try:
+            raise RuntimeError("Failed while saving data to dataset") from cause
+        except RuntimeError as error:
+            return pickle.loads(_packed(error))
+
+    assert str(wrapped(UserError("give a folder"))) == "give a folder"
+    full = wrapped(OSError(errno.ENOSPC, "No space left on device"))
+    assert type(full) is UserError and "the disk is full" in str(full)
+    assert type(wrapped(KeyError("ours"))) is RuntimeError
 
 
 def test_a_killed_process_is_named_with_the_way_out():

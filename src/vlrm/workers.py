@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self, cast
 
 from vlrm import progress
 from vlrm.errors import UserError
+from vlrm.telling import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,7 +128,12 @@ def _share_threads(count: int) -> None:
 
 
 def _packed(error: Exception) -> bytes:
-    """The error as it was raised where it can be sent, else its words; with where it was raised, for developers."""
+    """The error as it was raised where it can be sent, else its words; with where it was raised, for developers.
+
+    Pickling drops what an error was raised from, so what a user can fix is sent as its sentence.
+    """
+    if not isinstance(error, UserError) and (told := sentence(error)):
+        error = UserError(told)
     if not isinstance(error, UserError):
         error.add_note("".join(traceback.format_exception(error)))
     try:
