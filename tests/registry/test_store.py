@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import shutil
 import sys
 import types
 
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from vlrm.errors import UserError
 from vlrm.registry import store
 from vlrm.registry.promotion import decide
 
@@ -55,6 +57,31 @@ def example(*colours: str) -> pd.DataFrame:
         image = base64.b64encode(file.getvalue()).decode()
         rows.append({"image": image, "question": "What is there?", "response": "a star"})
     return pd.DataFrame(rows)
+
+
+def test_a_project_that_was_moved_keeps_its_champion_and_writes_where_it_is(registry, tmp_path):
+    before, after = tmp_path / "before", tmp_path / "after"
+    store.connect(before / "mlflow.db", before / "mlartifacts")
+    version = store.register(folder(tmp_path, 0.1), "m", "one", example("black"))
+    store._alias(version, "champion")
+    before.rename(after)
+    store.connect(after / "mlflow.db", after / "mlartifacts")
+    champion = store.champion("m")
+    assert champion.version == 1 and champion.folder.is_relative_to(after) and (champion.folder / "bias.json").exists()
+    assert store.register(tmp_path / "model_0.1", "m", "one", example("black")).version == 1
+    assert store.register(folder(tmp_path, 0.2), "m", "two", example("black")).folder.is_relative_to(after)
+    assert not before.exists()
+
+
+def test_a_version_whose_files_are_gone_is_named_and_its_model_registered_again(registry, tmp_path):
+    version = store.register(folder(tmp_path, 0.1), "m", "one", example("black"))
+    store._alias(version, "champion")
+    shutil.rmtree(tmp_path / "mlartifacts" / "models")
+    with pytest.raises(UserError, match="version 1 of m is registered, but its files are gone"):
+        store.champion("m")
+    again = store.register(tmp_path / "model_0.1", "m", "one", example("black"))
+    assert again.version == 2 and (again.folder / "bias.json").exists()
+    assert store.aliased("m", "nobody") is None
 
 
 def test_a_model_goes_from_folder_to_champion(registry):

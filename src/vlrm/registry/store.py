@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+import sqlite3
+from contextlib import closing, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,10 @@ SIGNATURE = ModelSignature(
     inputs=Schema([ColSpec("string", name) for name in ("image", "question", "response")]),
     outputs=Schema([ColSpec("double", "reward")]),
 )
+_PLACES = (
+    ("experiments", "artifact_location"), ("runs", "artifact_uri"), ("logged_models", "artifact_location"),
+    ("model_versions", "storage_location"),
+)  # fmt: skip
 _REQUIREMENTS = [
     "torch",
     "torchvision",
@@ -76,9 +81,23 @@ def connect(store: Path, artifacts: Path, experiment: str = "vlrm") -> None:
             f"{store} was made by another version of MLflow: run 'mlflow db upgrade sqlite:///{store}', or move the "
             "file away for a new one (rounds do not need it); then run the same command again."
         ) from error
+    here = artifacts.resolve().as_uri()
     if known is None:
-        mlflow.create_experiment(experiment, artifact_location=artifacts.resolve().as_uri(), tags=EXPERIMENT_TAGS)
+        mlflow.create_experiment(experiment, artifact_location=here, tags=EXPERIMENT_TAGS)
+    elif known.artifact_location != here:
+        _move(store, known.artifact_location, here)
     mlflow.set_experiment(experiment)
+
+
+def _move(store: Path, old: str, new: str) -> None:
+    """Let a store whose folder was moved or copied name its files where they are now; MLflow keeps absolute places."""
+    with closing(sqlite3.connect(store, timeout=60)) as file, file:
+        for table, column in _PLACES:
+            inside = f"{column} = :old OR substr({column}, 1, :length + 1) = :old || '/'"
+            file.execute(
+                f"UPDATE {table} SET {column} = :new || substr({column}, :length + 1) WHERE {inside}",  # noqa: S608
+                {"old": old, "new": new, "length": len(old)},
+            )
 
 
 def _create(store: Path) -> None:
@@ -101,10 +120,10 @@ def register(folder: Path, name: str, manifest: str, example: pd.DataFrame) -> R
     :param manifest: digest of all files of ``folder``; stands as the tag ``manifest``.
     :param example: one or more rows of image (base64), question, response.
     """
-    known = [version for version in _versions(name) if version.manifest == manifest]
-    if known:
-        _alias(known[0], CHALLENGER)
-        return known[0]
+    known = _registered(name, manifest)
+    if known is not None:
+        _alias(known, CHALLENGER)
+        return known
     with nullcontext() if mlflow.active_run() else mlflow.start_run(run_name=f"register {name}"):
         logged = mlflow.pyfunc.log_model(
             name="reward_model",
@@ -139,11 +158,16 @@ def champion(name: str) -> Registered | None:
 
 
 def aliased(name: str, alias: str) -> Registered | None:
-    """The version that carries an alias, None when none does."""
+    """The version that carries an alias, None when none does.
+
+    Raises:
+        UserError: its files are gone.
+    """
     try:
-        return _version(MlflowClient().get_model_version_by_alias(name, alias))
+        found = MlflowClient().get_model_version_by_alias(name, alias)
     except MlflowException:
         return None
+    return _version(found)
 
 
 def settle(version: Registered, decision: Decision) -> None:
@@ -162,13 +186,24 @@ def _alias(version: Registered, alias: str) -> None:
     MlflowClient().set_registered_model_alias(version.name, alias, str(version.version))
 
 
-def _versions(name: str) -> list[Registered]:
-    return [_version(found) for found in MlflowClient().search_model_versions(f"name = '{name}'")]
+def _registered(name: str, manifest: str) -> Registered | None:
+    """The version of these files; None when there is none, or none that still has them."""
+    for found in MlflowClient().search_model_versions(f"name = '{name}'"):
+        if found.tags.get("manifest") == manifest:
+            with suppress(UserError):
+                return _version(found)
+    return None
 
 
 def _version(found: Any) -> Registered:
     source = str(found.source)
     uri = source if source.startswith("models:/m-") else f"models:/{found.name}/{found.version}"
-    root = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
-    inside = [path for path in (root / "artifacts").iterdir() if path.is_dir()]
+    try:
+        root = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
+        inside = [path for path in (root / "artifacts").iterdir() if path.is_dir()]
+    except (MlflowException, OSError) as error:
+        raise UserError(
+            f"version {found.version} of {found.name} is registered, but its files are gone ({source}): put them back, "
+            "or delete that version (make mlflow, under Models)."
+        ) from error
     return Registered(found.name, int(found.version), inside[0], found.tags.get("manifest", ""))
