@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -16,6 +17,7 @@ from rich.console import Console
 
 from vlrm.catalog import JsonDocument
 from vlrm.errors import UserError
+from vlrm.lineage.ledger import HOME, IMPORTS, REGISTERS
 from vlrm.runner import LineageRunner
 from vlrm.stages import folder_of
 
@@ -184,6 +186,39 @@ def test_a_deleted_file_is_made_again_and_an_edited_one_is_named(world):
     world.path("state_01").write_text('{"value": 1}')
     with pytest.raises(UserError, match=r"round 01 .*state_01\.json was edited"):
         world.run()
+
+
+def tagged() -> Pipeline:
+    """The loop; the first stage stores an image, and the last one registers a model."""
+    tags = {"make": [IMPORTS], "report": [HOME, REGISTERS]}
+    return Pipeline([n.tag(tags.get(n.name, [])) for n in loop().nodes])
+
+
+def test_what_a_stage_also_left_is_made_again_where_all_of_it_is_gone(world):
+    data = world.root / "data"
+    store, registry = data / "01_raw" / "images" / "ab", data / "mlflow.db"
+    store.mkdir(parents=True)
+    with sqlite3.connect(registry) as database:
+        database.execute("CREATE TABLE model_versions (name TEXT)")
+        database.execute("INSERT INTO model_versions VALUES ('m')")
+    world.run(tagged())
+    assert world.run(tagged())[0] == []
+    store.rmdir()  # as where rounds are copied without images
+    assert world.run(tagged())[0] == ["make"]
+    store.mkdir()
+    registry.rename(data / "old.db")
+    assert world.run(tagged())[0] == ["report"]
+    (data / "old.db").rename(registry)
+    assert world.run(tagged())[0] == []
+
+
+def test_a_lost_image_is_not_taken_from_another_experiment(world):
+    world.run(tagged())
+    image = world.root / "data" / "01_raw" / "images" / "ab"
+    image.mkdir(parents=True)
+    assert "make" not in world.run(tagged(), experiment="second")[0]
+    image.rmdir()
+    assert "make" in world.run(tagged(), experiment="third")[0]
 
 
 def test_part_of_a_round_does_not_seal_it(world):

@@ -235,7 +235,10 @@ def relative_path(sha: str, root: str | Path) -> str:
         relative = f"{sha[:2]}/{sha}{suffix}"
         if (Path(root) / relative).exists():
             return relative
-    raise UserError(f"The image store {root} holds no image {sha}: run the stage that imports images again.")
+    raise UserError(
+        f"The image store {root} holds no image {sha}: move that folder away and run the same command again, which "
+        "stores all images anew."
+    )
 
 
 def partial(reference: str, seed: int) -> str:

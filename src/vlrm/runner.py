@@ -13,10 +13,11 @@ from kedro.runner import SequentialRunner
 from kedro.runner.task import Task
 
 from vlrm import memory, progress
+from vlrm.effects import Effects
 from vlrm.errors import UserError
 from vlrm.lineage.hashing import hash_path
 from vlrm.lineage.index import Found, Index
-from vlrm.lineage.ledger import HOME, SETUP, TRACELESS, Entry, Ledger, Stage
+from vlrm.lineage.ledger import HOME, IMPORTS, REGISTERS, SETUP, TRACELESS, Entry, Ledger, Stage
 from vlrm.lineage.plan import make_plan
 from vlrm.showing import Display
 from vlrm.stages import (
@@ -96,13 +97,15 @@ class LineageRunner(SequentialRunner):
             return
         control = {name: parameter(catalog, name) for name in CONTROL}
         experiment, overwrite = str(control["experiment"] or "default"), bool(control["overwrite"])
-        rounds = self._project / str(control["data"] or "data") / "rounds"
+        data = self._project / str(control["data"] or "data")
+        rounds = data / "rounds"
         whole = whole_plan(pipeline)
         if whole.keys() - {SETUP}:  # what makes no part of a round makes none whole
             whole |= whole_plan(self._whole() or pipeline)
         with Ledger(rounds / experiment, experiment, self._project).locked():
             ledger = Ledger.open(rounds, experiment, self._project)
-            run.opens(ledger, Index(rounds), overwrite, pipeline)
+            tagged = [[node.name for node in pipeline.nodes if tag in node.tags] for tag in (IMPORTS, REGISTERS)]
+            run.opens(ledger, Index(rounds), Effects(data, *tagged), overwrite, pipeline)
             # No more than there is to do: one stage needs no process of its own, and none needs none.
             workers = min(self._workers(control["workers"]), run.plan.count("restore", "reuse", "run"))
             with self._display.live():
@@ -131,13 +134,19 @@ class _Run:
     ) -> None:
         self.project, self.catalog, self.hooks, self.run_id, self.display = project, catalog, hooks, run_id, display
 
-    def opens(self, ledger: Ledger, index: Index, overwrite: bool, pipeline: Pipeline) -> None:
+    def opens(self, ledger: Ledger, index: Index, effects: Effects, overwrite: bool, pipeline: Pipeline) -> None:
         """Plan the run, and refuse what would break a seal, before anything is written."""
-        self.ledger, self.index, self.overwrite, self.pipeline = ledger, index, overwrite, pipeline
+        self.ledger, self.index, self.effects = ledger, index, effects
+        self.overwrite, self.pipeline = overwrite, pipeline
         self.nodes = round_by_round(pipeline)
         self.stages = {node: stage_of(node, self.catalog) for node in self.nodes}
         self.plan = make_plan(
-            list(self.stages.values()), ledger, index, lambda name: hash_input(name, self.catalog), overwrite
+            list(self.stages.values()),
+            ledger,
+            index,
+            lambda name: hash_input(name, self.catalog),
+            overwrite,
+            effects.lost,
         )
         self.display.plan(self.plan, self.stages.values(), ledger, overwrite)
 
@@ -211,7 +220,9 @@ class _Run:
         inputs = {name: hash_input(name, self.catalog) for name in stage.inputs}
         key, entry = stage.key(inputs), ledger.entry(stage)
         same = entry is not None and entry.key == key and not (self.overwrite and entry.code != stage.code)
-        if same and entry and {name: hash_path(path) for name, path in stage.outputs.items()} == entry.outputs:
+        lost = self.effects.lost(stage.name)
+        there = entry and {name: hash_path(path) for name, path in stage.outputs.items()} == entry.outputs
+        if same and there and not lost:
             return None
         sealed = ledger.sealed(stage.folder) and not self.overwrite
         if sealed and not same:
@@ -222,7 +233,8 @@ class _Run:
             )
         if not sealed:
             ledger.forget(stage)
-        return Due(stage, inputs, key, entry, sealed, self.index.find(key, stage), place, time.monotonic())
+        found = None if lost else self.index.find(key, stage)
+        return Due(stage, inputs, key, entry, sealed, found, place, time.monotonic())
 
     def _finish(self, due: Due | None) -> None:
         """Record the results of a stage that ran, or take those of another experiment."""
@@ -232,7 +244,8 @@ class _Run:
         if found:
             self.index.take(found, stage)
         hashes = hash_outputs(stage)
-        if due.sealed and entry and hashes != entry.outputs:
+        registers = stage.name in self.effects.registering  # the number of a version is another in a new registry
+        if due.sealed and entry and hashes != entry.outputs and not registers:
             changed = ", ".join(sorted(name for name, sha in hashes.items() if sha != entry.outputs.get(name)))
             raise UserError(
                 f"{changed} of finished round {stage.folder} was missing, and {stage.name} made something else in its "

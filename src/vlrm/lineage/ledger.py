@@ -24,6 +24,8 @@ TRACELESS = "traceless"
 """Tag of a node that runs whenever it is asked for and leaves no trace: nothing of it enters a manifest or MLflow."""
 HOME = "home"
 """Tag of a node that runs in the process of the run itself: it writes to MLflow, or tells of the run itself."""
+IMPORTS, REGISTERS = "imports", "registers"
+"""Tags of nodes that also store images, and that also register a model: they run again where those are gone."""
 _VERSIONED = (
     "vlrm",
     "torch",

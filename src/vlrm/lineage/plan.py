@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from vlrm.lineage.index import Index
 
 State = Literal["done", "restore", "reuse", "run"]
-"""done: nothing to do. restore: same key, but an output is gone. reuse: another experiment has it. run:
-do it."""
+"""done: nothing to do. restore: same key, but an output, or what it also left, is gone. reuse: another experiment
+has it. run: do it."""
 
 
 @dataclass
@@ -35,10 +35,12 @@ def make_plan(
     index: Index,
     hash_input: Callable[[str], str],
     overwrite: bool = False,
+    lost: Callable[[str], bool] = lambda name: False,
 ) -> Plan:
     """Walk ``stages`` (in running order), predicting each key from recorded hashes.
 
     :param hash_input: content hash of a dataset that no stage of this run writes.
+    :param lost: whether what a stage left besides its files is gone.
     :raises UserError: when a finished round would be written again and ``overwrite`` is false.
     """
     plan = Plan()
@@ -49,7 +51,7 @@ def make_plan(
             if name not in writers and name not in known:
                 known[name] = hash_input(name)
         entry = ledger.entry(stage)
-        state, hashes = _judge(stage, entry, known, index, overwrite)
+        state, hashes = _judge(stage, entry, known, index, overwrite, lost)
         plan.states[stage.name] = state
         known.update(hashes)
         if state == "done":
@@ -63,7 +65,12 @@ def make_plan(
 
 
 def _judge(
-    stage: Stage, entry: Entry | None, known: Mapping[str, str], index: Index, overwrite: bool
+    stage: Stage,
+    entry: Entry | None,
+    known: Mapping[str, str],
+    index: Index,
+    overwrite: bool,
+    lost: Callable[[str], bool],
 ) -> tuple[State, Mapping[str, str]]:
     """The stage's state, and the hashes its outputs will have as far as they are known."""
     if any(name not in known for name in stage.inputs):
@@ -72,12 +79,12 @@ def _judge(
     if entry and entry.key == key and not (overwrite and entry.code != stage.code):
         now = {name: hash_path(path) for name, path in stage.outputs.items()}
         if now == entry.outputs:
-            return "done", entry.outputs
+            return "restore" if lost(stage.name) else "done", entry.outputs
         if all(sha in (None, entry.outputs.get(name)) for name, sha in now.items()):
             return "restore", entry.outputs
         return "run", {}
     found = index.find(key, stage)
-    return ("reuse", found.hashes) if found else ("run", {})
+    return ("reuse" if not lost(stage.name) else "run", found.hashes) if found else ("run", {})
 
 
 def changes(

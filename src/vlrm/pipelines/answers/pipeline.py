@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
+from vlrm.lineage.ledger import IMPORTS
 from vlrm.pipelines.answers.nodes import (
     annotate_answers,
     bring,
@@ -24,6 +25,7 @@ def create_pipeline() -> Pipeline:
                 ["params:images", "params:responses", "params:data"],
                 ["answers", "answer_quarantine"],
                 name="bring_answers",
+                tags=[IMPORTS],
             ),
             node(
                 find_reliability,

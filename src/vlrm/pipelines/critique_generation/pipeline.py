@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
+from vlrm.lineage.ledger import IMPORTS
 from vlrm.pipelines.critique_generation.nodes import criticise, edit, sample, verify, verify_edits
 from vlrm.pipelines.expert_annotation.nodes import annotate
 
@@ -38,6 +39,7 @@ def create_pipeline(previous_critic: str) -> Pipeline:
                 ],
                 ["edits", "quad_prompts", "quad_scenes"],
                 name="edit_candidates",
+                tags=[IMPORTS],
             ),
             node(annotate, ["quad_prompts", "params:experts", "params:data"], "quad_evidence", name="annotate_quads"),
             node(

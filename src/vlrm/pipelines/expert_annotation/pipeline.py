@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
+from vlrm.lineage.ledger import IMPORTS
 from vlrm.pipelines.expert_annotation.nodes import annotate, draw_split
 
 SOURCE = ["params:world", "params:seed", "brought", "params:data"]
@@ -17,6 +18,7 @@ def create_pipeline(number: int) -> Pipeline:
                 SOURCE,
                 ["prompts", "scenes"],
                 name="draw_prompts",
+                tags=[IMPORTS],
             ),
             node(annotate, ["prompts", "params:experts", "params:data"], "evidence", name="annotate_images"),
         ],

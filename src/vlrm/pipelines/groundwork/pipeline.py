@@ -5,6 +5,7 @@ from __future__ import annotations
 from kedro.pipeline import Pipeline, node
 from kedro.pipeline.node import Node
 
+from vlrm.lineage.ledger import IMPORTS
 from vlrm.pipelines.critique_generation.nodes import edit, sample, verify, verify_edits
 from vlrm.pipelines.expert_annotation.nodes import annotate, draw_split
 from vlrm.pipelines.expert_annotation.pipeline import SOURCE
@@ -36,6 +37,7 @@ def _files(asking: bool) -> list[Node]:
              *(["params:questions", "params:experts"] if asking else [])],
             ["brought", "quarantine"],
             name="bring_files",
+            tags=[IMPORTS],
         ),
         node(
             look_at_images,
@@ -65,6 +67,7 @@ def _rule() -> list[Node]:
             SOURCE,
             ["calibration_prompts", "calibration_scenes"],
             name="draw_calibration_prompts",
+            tags=[IMPORTS],
         ),
         node(
             annotate,
@@ -96,6 +99,7 @@ def _rule() -> list[Node]:
             ],
             ["calibration_edits", "calibration_quad_prompts", "calibration_quad_scenes"],
             name="edit_calibration_candidates",
+            tags=[IMPORTS],
         ),
         node(
             annotate,
@@ -148,6 +152,7 @@ def _exam() -> list[Node]:
                 SOURCE,
                 [f"{split}_prompts", f"{split}_scenes"],
                 name=f"draw_{split}_prompts",
+                tags=[IMPORTS],
             ),
             node(sample, [f"{split}_prompts", *SAMPLING], f"{split}_candidates", name=f"sample_{split}_candidates"),
         ]
@@ -167,6 +172,7 @@ def _exam() -> list[Node]:
             + ["exam_by_evidence", "params:gate_exam", "params:report_exam", "params:seed", "params:data"],
             ["exam_draft", "exam_scenes"],
             name="set_exam",
+            tags=[IMPORTS],
         ),
         node(annotate, ["exam_draft", "params:experts", "params:data"], "exam_evidence", name="annotate_exam_images"),
         node(note_experts, ["exam_draft", "exam_evidence", "reliability"], "exam", name="note_experts"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kedro.pipeline import Pipeline, node
 from kedro.pipeline.node import Node
 
-from vlrm.lineage.ledger import HOME
+from vlrm.lineage.ledger import HOME, REGISTERS
 from vlrm.pipelines.critique_generation import pipeline as critique_generation
 from vlrm.pipelines.evaluation import pipeline as evaluation
 from vlrm.pipelines.expert_annotation import pipeline as expert_annotation
@@ -76,7 +76,7 @@ def _ending(rounds: int, asking: bool) -> list[Node]:
              "params:data"],
             "promotion",
             name="promote",
-            tags=[HOME],
+            tags=[HOME, REGISTERS],
         ),
         node(
             choose_best_by_evidence,
