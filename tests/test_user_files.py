@@ -1,6 +1,7 @@
 """Images and prompts as users bring them: good rows go on, bad ones are set aside with one sentence."""
 
 import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +12,8 @@ from hostile_files import BLUE, hostile, picture
 from vlrm import user_files
 from vlrm.errors import UserError
 from vlrm.images import StoreError
+from vlrm.lineage import hashing
+from vlrm.lineage.hashing import hash_path
 from vlrm.schema import PROMPTS, QUARANTINE
 from vlrm.user_files import Row, describe_folder, ingest, read_prompts
 
@@ -138,3 +141,43 @@ def test_a_store_that_cannot_be_written_is_no_fault_of_the_row(tmp_path, folder)
     (tmp_path / "store").write_text("a file where a folder should be")
     with pytest.raises(StoreError, match="cannot be written"):
         ingest(describe_folder(folder), folder, tmp_path / "store")
+
+
+def test_an_image_inside_the_table_or_half_a_character_is_a_fault_of_its_row(tmp_path, folder):
+    path = tmp_path / "prompts.jsonl"
+    rows = [
+        {"image": "good.png", "question": "What?"},
+        {"image": "data:image/png;base64," + "iVBOR" * 2000, "question": "What?"},
+        {"image": "good.png", "question": "What is it? \ud83d"},
+        {"image": "good.png", "question": "What is it? \U0001f600"},
+    ]
+    path.write_text(
+        "".join(json.dumps(row) + "\n" for row in rows) + '{"image": "good.png", "n": ' + "9" * 5000 + "}\n"
+    )
+    good, bad = ingest(read_prompts(path), folder, tmp_path / "store")
+    assert good["question"].to_pylist() == ["What?", "What is it? \U0001f600"]
+    assert bad["row"].to_pylist() == [2, 3, 5]
+    long, half, digits = bad["reason"].to_pylist()
+    assert "File name too long" in long and len(long) < 300
+    assert "half of a character" in half and "not JSON" in digits
+
+
+def test_names_that_are_not_utf_8_are_hashed_and_set_aside_by_name(tmp_path, folder):
+    os.rename(folder / "good.png", os.fsencode(folder) + b"/caf\xe9.png")
+    before = hash_path(folder)
+    (folder / "note.png").write_text("no image")
+    Path(os.fsdecode(os.fsencode(folder) + b"/b\xe9.png")).write_text("no image")
+    assert before and hash_path(folder) != before
+    good, bad = ingest(describe_folder(folder), folder, tmp_path / "store")
+    assert good.num_rows == 1
+    assert bad["item"].to_pylist() == ["b?.png", "note.png"]
+
+
+def test_a_file_that_may_not_be_read_is_one_of_the_folder(folder, monkeypatch):
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(hashing, "hash_file", refused)
+    assert hash_path(folder)
+    with pytest.raises(PermissionError):
+        hash_path(folder / "good.png")

@@ -59,11 +59,11 @@ def open_image(path: str | Path) -> Image.Image:
         UserError: the file is missing, empty, no image, truncated, damaged or larger than 64 megapixels or 512 MiB.
     """
     path = Path(path)
-    if not path.exists():
-        raise UserError(f"Image {path} does not exist: check the path, it is read relative to the images folder.")
-    if not path.is_file():
-        raise UserError(f"Image {path} is not a file: give the path of a PNG, JPEG or WebP file.")
     try:
+        if not path.exists():
+            raise UserError(f"Image {path} does not exist: check the path, it is read relative to the images folder.")
+        if not path.is_file():
+            raise UserError(f"Image {path} is not a file: give the path of a PNG, JPEG or WebP file.")
         if path.stat().st_size == 0:
             raise UserError(f"Image {path} is empty (0 bytes): copy or download it again.")
         if path.stat().st_size > MAX_BYTES:

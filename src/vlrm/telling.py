@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ROOM = "make room and run the same command again, finished stages are kept"
-_RIGHTS = "change the permissions, or choose another folder with --params data=FOLDER"
+_RIGHTS = "change the permissions (of what is written, another folder can be chosen with --params data=FOLDER)"
 _DISK = {
     errno.ENOSPC: f"the disk is full: {_ROOM}",
     errno.EDQUOT: f"the disk quota is used up: {_ROOM}",
-    errno.EACCES: f"this user may not write there: {_RIGHTS}",
-    errno.EPERM: f"this user may not write there: {_RIGHTS}",
+    errno.EACCES: f"this user may not: {_RIGHTS}",
+    errno.EPERM: f"this user may not: {_RIGHTS}",
     errno.EROFS: f"the disk is read-only: {_RIGHTS}",
 }
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -52,7 +52,8 @@ def _told(error: BaseException) -> str | None:
 def _disk(error: BaseException) -> str | None:
     """A write that the disk or its rights refused; safetensors tells of it in an error of its own."""
     if isinstance(error, OSError) and error.errno in _DISK and (error.filename or error.errno in _FULL):
-        return f"cannot write {error.filename or 'a file'}: {_DISK[error.errno]}."
+        done = "open" if error.errno in (errno.EACCES, errno.EPERM) else "write"
+        return f"cannot {done} {error.filename or 'a file'}: {_DISK[error.errno]}."
     number = re.search(r"\(os error (\d+)\)", str(error)) if isinstance(error, SafetensorError) else None
     return f"cannot write a model's file: {_DISK[int(number[1])]}." if number and int(number[1]) in _DISK else None
 

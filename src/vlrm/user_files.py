@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,10 +112,28 @@ def _jsonl_rows(path: Path, what: str, form: Form) -> Iterator[Row]:
         raise UserError(f"{what} cannot be read ({error.strerror}): check its permissions.") from error
 
 
+def parse_line(line: str) -> Any:
+    """The JSON value of a line.
+
+    Raises:
+        ValueError: it is none, or a text in it holds half of a character, which no file could keep.
+    """
+    try:
+        value = json.loads(line)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if "\\ud" in line.lower():
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise ValueError("it holds half of a character, as a text does that was cut off in an emoji") from error
+    return value
+
+
 def _jsonl_row(number: int, line: str, form: Form) -> Row:
     try:
-        record = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
+        record = parse_line(line)
+    except ValueError as error:
         return Row(number, problem=f"The line is not JSON ({error}): write one JSON object a line.")
     if not isinstance(record, dict):
         example = ", ".join(f'"{name}": ...' for name in form.needed)
@@ -198,8 +217,8 @@ def ingest(
         except StoreError:
             raise
         except UserError as error:
-            item = None if row.image is None else str(row.image)[:_NAMED]
-            bad.append({"source": source, "row": row.number, "item": item, "reason": str(error)})
+            item = None if row.image is None else _printable(str(row.image)[:_NAMED])
+            bad.append({"source": source, "row": row.number, "item": item, "reason": _printable(str(error))})
             continue
         first[prompt_id] = row.number
         good.append({
@@ -210,6 +229,11 @@ def ingest(
         why = f"; row {bad[0]['row']}: {bad[0]['reason']}" if bad else "."
         raise UserError(f"None of the {len(bad)} rows of {source} can be used{why}")
     return pa.Table.from_pylist(good, PROMPTS), pa.Table.from_pylist(bad, QUARANTINE)
+
+
+def _printable(text: str) -> str:
+    """A text with the name of a file, which need not be UTF-8, as one that a table can keep."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _checked(row: Row, folder: Path, root: str | Path, stored: dict[Path, str | UserError]) -> tuple[str, str]:
@@ -260,9 +284,14 @@ def inside(image: Any, folder: Path) -> Path:
     try:
         path = (folder / image).resolve()
         if path.is_relative_to(folder):
+            with suppress(FileNotFoundError, NotADirectoryError):  # opening it tells of these
+                path.stat()
             return path
     except (OSError, RuntimeError) as error:
-        raise UserError(f"The image path {image[:_NAMED]!r} cannot be used ({error}).") from error
+        why = getattr(error, "strerror", None) or error
+        raise UserError(
+            f"The image path {image[:_NAMED]!r} cannot be used ({why}): write the path of a file in the images folder."
+        ) from error
     raise UserError(f"The image path {image[:_NAMED]!r} leaves the images folder: write a path inside it.")
 
 

@@ -29,14 +29,19 @@ def hash_file(path: Path) -> str:
 
 def hash_path(path: Path) -> str | None:
     """SHA-256 of a file, or of a folder's sorted (relative path, file hash) list; None when nothing is
-    there."""
+    there. A file of a folder that may not be read counts as such."""
     if path.is_file():
         return hash_file(path)
     if not path.is_dir():
         return None
     digest = hashlib.sha256(b"folder\n")
     for file in sorted(p for p in path.rglob("*") if p.is_file()):
-        digest.update(f"{file.relative_to(path).as_posix()}\0{hash_file(file)}\n".encode())
+        try:
+            content = hash_file(file)
+        except PermissionError:
+            content = "unreadable"
+        # a file's name is bytes, which need not be UTF-8
+        digest.update(f"{file.relative_to(path).as_posix()}\0{content}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vlrm.errors import UserError
-from vlrm.user_files import inside
+from vlrm.user_files import inside, parse_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -176,8 +176,8 @@ def _lines(path: Path, what: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _parsed(line: str, what: str, number: int) -> Any:
     try:
-        return json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
+        return parse_line(line)
+    except ValueError as error:
         raise UserError(f"{what}, row {number}: the line is not JSON ({error}): write one object a line.") from error
 
 
