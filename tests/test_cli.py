@@ -31,6 +31,13 @@ def test_rounds_come_from_the_command_line_and_a_rerun_does_nothing(project):
     assert (project / "data/rounds/default/03/manifest.json").exists()
 
 
+def test_from_a_folder_inside_the_project_it_runs_as_from_the_project(project):
+    done = kedro_run(project, "--params", "rounds=1", inside="conf")
+    assert done.returncode == 0, done.stderr
+    assert f"paths are relative to {project}\n" in done.stdout
+    assert (project / "data/rounds/default/01/manifest.json").exists() and not (project / "conf" / "data").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

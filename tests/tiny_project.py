@@ -92,7 +92,9 @@ def environment(root: Path) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | quiet
 
 
-def kedro_run(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """``kedro run`` as a user types it."""
+def kedro_run(root: Path, *words: str, inside: str = ".") -> subprocess.CompletedProcess[str]:
+    """``kedro run`` as a user types it, in a folder of the project."""
     command = [sys.executable, "-m", "kedro", "run", *words]
-    return subprocess.run(command, cwd=root, env=environment(root), capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=root / inside, env=environment(root), capture_output=True, text=True, check=False
+    )

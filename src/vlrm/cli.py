@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import warnings
+from pathlib import Path
 from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
+from kedro.utils import find_kedro_project
 
 from vlrm.telling import sentence
 
@@ -18,6 +21,10 @@ class Run(click.Command):
         warnings.filterwarnings("ignore", message="Option '--pipeline' is deprecated")
         # the names of a round carry its namespace, as they should
         warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
+        project = find_kedro_project(Path.cwd())
+        if project is not None and project != Path.cwd():
+            click.echo(f"paths are relative to {project}")
+            os.chdir(project)
         try:
             return super().invoke(ctx)
         except Exception as error:

@@ -127,6 +127,22 @@ def test_a_folder_is_replaced_whole(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
+def test_what_is_saved_hears_when_it_is_in_place(tmp_path):
+    place = tmp_path / "model"
+
+    class Told(Weights):
+        def settled(self) -> None:
+            self.parts["heard"] = (place / "a").read_text()
+
+    weights = Told({"a": "1"})
+    Folder(str(place)).save(weights)
+    assert weights.parts["heard"] == "1"
+    failing = Told({"a": "2"}, fail=True)
+    with pytest.raises(DatasetError, match="no space"):
+        Folder(str(place)).save(failing)
+    assert "heard" not in failing.parts
+
+
 def test_a_folder_takes_over_another(tmp_path):
     Folder(str(tmp_path / "one")).save(Weights({"a": "1"}))
     Folder(str(tmp_path / "two")).save(tmp_path / "one")

@@ -30,13 +30,14 @@ def test_a_missing_package_is_one_sentence(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def fails(source, folder):
+    """For the process that converts, which finds it by its name."""
+    (folder / "config.json").write_text("{}")
+    raise OSError("No space left on device")
+
+
 def test_what_is_half_made_has_not_its_name(tmp_path, monkeypatch):
     monkeypatch.setattr(smollm2, "_package", lambda: tmp_path)
-
-    def fails(source, folder):
-        (folder / "config.json").write_text("{}")
-        raise OSError("No space left on device")
-
     monkeypatch.setattr(smollm2, "_convert", fails)
     folder = tmp_path / smollm2.HOME
     with pytest.raises(UserError, match="No space left"):

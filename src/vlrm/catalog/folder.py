@@ -11,7 +11,7 @@ from vlrm.lineage.files import duplicate, replacing
 
 @runtime_checkable
 class Savable(Protocol):
-    """Anything that can write itself into a folder."""
+    """Anything that can write itself into a folder; one with a method ``settled`` is told when that is in place."""
 
     def save(self, path: Path) -> None: ...
 
@@ -40,3 +40,5 @@ class Folder(LocalDataset["Savable | Path", Path]):
         with replacing(self.path) as new:
             new.mkdir(parents=True)
             data.save(new)
+        if (settled := getattr(data, "settled", None)) is not None:
+            settled()

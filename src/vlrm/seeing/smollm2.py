@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import logging
+import multiprocessing
 import os
 import shutil
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,13 +54,15 @@ def set_up(folder: str | Path, experts: Sequence[ExpertConfig] = EXPERTS) -> Non
     shutil.rmtree(part, ignore_errors=True)
     try:
         part.mkdir(parents=True)
-        _convert(source, part)
+        # In a process of its own: threads that computed here would not survive the fork of a run's workers.
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            pool.submit(_convert, source, part).result()
         write_seeing(Seeing(experts=list(experts)), part)
         with contextlib.suppress(OSError):  # another process was first: its folder is the same
             part.replace(folder)
         if not sees_through_experts(folder):
             raise OSError(f"{folder} could not be made")
-    except OSError as error:
+    except (OSError, BrokenProcessPool) as error:
         raise UserError(
             f"SmolLM2 could not be set up in {folder} ({error}): it needs {MEGABYTES} MB of a folder you may write to."
         ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -22,6 +23,10 @@ from vlrm.pipelines.benchmark.settings import Benchmark
 from vlrm.pipelines.settings import Policy, image_store
 from vlrm.progress import say
 from vlrm.registry.resolve import find_model
+from vlrm.reward.export import ABOUT
+
+if TYPE_CHECKING:
+    from vlrm.evaluation.judges.protocol import Judge
 
 LOOKS = "looks.sqlite"
 """In the cache of the data folder: what training images look like, for the search for leaks."""
@@ -92,12 +97,19 @@ def examined(model: str, bench: Bench, means: Means, benchmark: Benchmark, allow
     """Item-level results of the judge ``model``; a reward model is not examined on what a round trained on."""
     judge = choose(model, means)
     place, skip = results_place(data), benchmark.missing_images == "skip"
-    if isinstance(judge, ScalarJudge):
+    if isinstance(judge, ScalarJudge) or _exported(judge):
         say(f"{bench.label}: compared with training data")
         cache = Path(data) / "cache" / LOOKS
         leaks = find_leaks(bench.items(), bench.image, Path(data) / "rounds", image_store(data), cache)
         refuse_leaks(bench.label, leaks, allow_leaks)
     return examine(judge, model, bench, place, benchmark.views, skip)
+
+
+def _exported(judge: Judge) -> bool:
+    """Whether it is a reward model that ``export_model`` wrote as a classifier."""
+    from vlrm.evaluation.judges.classifier import ClassifierJudge
+
+    return isinstance(judge, ClassifierJudge) and (Path(judge.base).parent / ABOUT).is_file()
 
 
 def baselines_of(found: Examined, means: Means, place: Place) -> dict[str, Path]:

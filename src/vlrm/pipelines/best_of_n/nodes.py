@@ -59,13 +59,13 @@ def choose_among_given(
             "candidates about photos are judged by human boxes: give --params responses=FILE.jsonl,images=FOLDER,"
             "truth=INSTANCES.json (a COCO instances file)"
         )
-    boxes = read_truth(Path(truth).expanduser())
+    boxes = read_truth(Path(str(truth)).expanduser())
     chooser = find_model(model, Path(data), experiment)
     scorer = Scorer.load(chooser.folder, image_store(data))
     with tempfile.TemporaryDirectory(prefix="vlrm-best-of-n-") as scratch:
         out = Path(scratch) / "scores.parquet"
         done = score_file(
-            scorer, Path(responses).expanduser(), Path(images).expanduser(), out,
+            scorer, Path(str(responses)).expanduser(), Path(str(images)).expanduser(), out,
             progress=lambda rows: say(f"row {rows} scored"),
         )  # fmt: skip
         scored = pq.read_table(out).to_pylist()

@@ -46,6 +46,9 @@ class TrainedReward:
 
     def save(self, path: Path) -> None:
         self.model.save(path)
+
+    def settled(self) -> None:
+        """The model lies where it is looked for."""
         if self.checkpoints is not None:
             shutil.rmtree(self.checkpoints, ignore_errors=True)
 

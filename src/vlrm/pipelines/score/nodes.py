@@ -40,8 +40,10 @@ class Scores:
         from vlrm.reward.scoring import Scorer
 
         scorer = Scorer.load(self.source, self.store)
+        # a folder may be called 2024, which Kedro takes for a number
+        folder = None if self.images is None else Path(str(self.images)).expanduser()
         done = score_file(
-            scorer, Path(self.responses).expanduser(), self.images and Path(self.images).expanduser(), path / FILE,
+            scorer, Path(str(self.responses)).expanduser(), folder, path / FILE,
             self.settings.critiques, lambda rows: say(f"row {rows} scored"),
         )  # fmt: skip
         console = Console(highlight=False, soft_wrap=True)
