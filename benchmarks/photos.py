@@ -91,6 +91,11 @@ def _threads(arguments: argparse.Namespace) -> int | None:
     return 1 if arguments.jobs > 1 else None
 
 
+def of_the_last(run: Run, scores: dict[str, dict[str, Any]]) -> Scored:
+    """Of a run's last round."""
+    return {reading: scores[run.name][reading][run.last] for reading in ("rewards", "plain")}
+
+
 def ablated(
     run: Run, photos: Photos, items: list[Item], question: str, arguments: argparse.Namespace
 ) -> dict[str, Scored]:
@@ -117,9 +122,10 @@ def result_of(arguments: argparse.Namespace, console: Console) -> dict[str, Any]
     }
     arms = {}
     if arguments.ablate:
-        run = next(run for run in runs if run.seed == arguments.ablate_seed and not run.arm)
-        full = {reading: scores[run.name][reading][run.last] for reading in ("rewards", "plain")}
-        arms = figures_of_arms(full, ablated(run, photos, items, question, arguments), items)
+        whole = next(run for run in runs if run.seed == arguments.ablate_seed and not run.arm)
+        loops = {run.arm: of_the_last(run, scores) for run in runs if run.arm}
+        beside = ablated(whole, photos, items, question, arguments) | loops
+        arms = figures_of_arms(of_the_last(whole, scores), beside, items)
     curve = rule_curve([run.line for run in first], photos, Rule.model_validate(config["rule"]))
     costs = {run.name: run.costs() for run in runs}
     headline = {name: figures[name]["value"] if figures.get(name) else None for name in SHOWN}
