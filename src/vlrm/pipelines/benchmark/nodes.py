@@ -23,7 +23,6 @@ from vlrm.pipelines.benchmark.settings import Benchmark
 from vlrm.pipelines.settings import Policy, image_store
 from vlrm.progress import say
 from vlrm.registry.resolve import find_model
-from vlrm.reward.export import ABOUT
 
 if TYPE_CHECKING:
     from vlrm.evaluation.judges.protocol import Judge
@@ -108,6 +107,7 @@ def examined(model: str, bench: Bench, means: Means, benchmark: Benchmark, allow
 def _exported(judge: Judge) -> bool:
     """Whether it is a reward model that ``export_model`` wrote as a classifier."""
     from vlrm.evaluation.judges.classifier import ClassifierJudge
+    from vlrm.reward.export import ABOUT
 
     return isinstance(judge, ClassifierJudge) and (Path(judge.base).parent / ABOUT).is_file()
 
