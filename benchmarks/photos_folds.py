@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -22,7 +21,7 @@ from measured_on import ROOT
 from photos_exam import prompts_of
 from vlrm.evaluation.sit import images_under
 from vlrm.images import store
-from vlrm.lineage.hashing import hash_path
+from vlrm.lineage.hashing import hash_json, hash_path
 from vlrm.memory import tree_bytes
 from vlrm.policy.candidates import sample_candidates
 from vlrm.policy.examples import Example
@@ -189,7 +188,7 @@ class HeldOut:
 
     def key(self, *models: Path) -> list[Any]:
         """What rewards of these models on this fold depend on."""
-        items = hashlib.sha256("".join(sorted(item.key for item in self._mine())).encode()).hexdigest()
+        items = hash_json(sorted(item.key for item in self._mine()))
         return [VERSION, *(hash_path(model) for model in models), items, self.question]
 
     def _mine(self) -> list[Item]:

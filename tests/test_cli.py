@@ -4,6 +4,7 @@ import errno
 
 import pytest
 from kedro.io import DatasetError
+from mlflow.exceptions import MlflowException
 from safetensors import SafetensorError
 
 from tiny_project import create, kedro_run
@@ -96,6 +97,8 @@ def test_a_disk_that_fills_in_the_middle_of_a_file_is_one_sentence():
         "cannot write a file: the disk is full"
     )
     assert sentence(OSError(errno.EACCES, "Permission denied")) is None  # not known to be about a file
+    full = MlflowException("(sqlite3.OperationalError) database or disk is full [SQL: INSERT INTO metrics ...]")
+    assert sentence(full).startswith("cannot write MLflow's database: the disk is full")
 
 
 def test_a_disk_that_fills_while_a_model_is_saved_is_one_sentence():

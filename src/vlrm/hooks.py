@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,11 +106,13 @@ class TrackingHooks:
     def on_pipeline_error(self, error: Exception) -> None:
         if self._parent:
             from mlflow import MlflowClient
+            from mlflow.exceptions import MlflowException
 
             told = f"{type(error).__name__}: {error}"[:_MAX_PARAMETER]
-            for run_id in {self._parent, self._children.get(self._inside or "", self._parent)}:
-                MlflowClient().set_tag(run_id, "error", told)
-            self._finish("FAILED")
+            with suppress(MlflowException):  # a full disk is what went wrong first, and is told of
+                for run_id in {self._parent, self._children.get(self._inside or "", self._parent)}:
+                    MlflowClient().set_tag(run_id, "error", told)
+                self._finish("FAILED")
 
     # --- how it is done -------------------------------------------------------------------------
 

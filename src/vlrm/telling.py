@@ -50,10 +50,12 @@ def _told(error: BaseException) -> str | None:
 
 
 def _disk(error: BaseException) -> str | None:
-    """A write that the disk or its rights refused; safetensors tells of it in an error of its own."""
+    """A write that the disk or its rights refused; safetensors and SQLite tell of it in errors of their own."""
     if isinstance(error, OSError) and error.errno in _DISK and (error.filename or error.errno in _FULL):
         done = "open" if error.errno in (errno.EACCES, errno.EPERM) else "write"
         return f"cannot {done} {error.filename or 'a file'}: {_DISK[error.errno]}."
+    if "database or disk is full" in str(error):
+        return f"cannot write MLflow's database: {_DISK[errno.ENOSPC]}."
     number = re.search(r"\(os error (\d+)\)", str(error)) if isinstance(error, SafetensorError) else None
     return f"cannot write a model's file: {_DISK[int(number[1])]}." if number and int(number[1]) in _DISK else None
 

@@ -112,17 +112,17 @@ def _jsonl_rows(path: Path, what: str, form: Form) -> Iterator[Row]:
         raise UserError(f"{what} cannot be read ({error.strerror}): check its permissions.") from error
 
 
-def parse_line(line: str) -> Any:
-    """The JSON value of a line.
+def parse_json(text: str) -> Any:
+    """The JSON value of a line or a file.
 
     Raises:
         ValueError: it is none, or a text in it holds half of a character, which no file could keep.
     """
     try:
-        value = json.loads(line)
+        value = json.loads(text)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
-    if "\\ud" in line.lower():
+    if "\\ud" in text.lower():
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
@@ -132,7 +132,7 @@ def parse_line(line: str) -> Any:
 
 def _jsonl_row(number: int, line: str, form: Form) -> Row:
     try:
-        record = parse_line(line)
+        record = parse_json(line)
     except ValueError as error:
         return Row(number, problem=f"The line is not JSON ({error}): write one JSON object a line.")
     if not isinstance(record, dict):

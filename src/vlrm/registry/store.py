@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from contextlib import closing, nullcontext, suppress
 from dataclasses import asdict, dataclass
@@ -71,6 +72,7 @@ def connect(store: Path, artifacts: Path, experiment: str = "vlrm") -> None:
         UserError: another version of MLflow made the store.
     """
     _create(store)
+    logging.getLogger("mlflow.store.db.utils").disabled = True  # a traceback of what is raised as well
     mlflow.set_tracking_uri(f"sqlite:///{store.resolve()}")
     try:
         known = mlflow.get_experiment_by_name(experiment)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vlrm.errors import UserError
-from vlrm.user_files import inside, parse_line
+from vlrm.user_files import inside, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -155,10 +154,10 @@ def _array(path: Path, what: str) -> Iterator[tuple[int, dict[str, Any]]]:
 def read_json(path: Path, what: str) -> Any:
     """The whole of a JSON file; UserError where it is none."""
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return parse_json(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UserError(f"{what} cannot be read ({error.strerror}): check its permissions.") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UserError(f"{what} is not JSON in UTF-8 ({error}): download it again.") from error
 
 
@@ -176,7 +175,7 @@ def _lines(path: Path, what: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _parsed(line: str, what: str, number: int) -> Any:
     try:
-        return parse_line(line)
+        return parse_json(line)
     except ValueError as error:
         raise UserError(f"{what}, row {number}: the line is not JSON ({error}): write one object a line.") from error
 
