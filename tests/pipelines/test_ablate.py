@@ -67,7 +67,8 @@ def test_on_a_users_images_no_arm_reads_truth_or_draws_prompts_that_there_are_no
     ending = next(node for node in pipeline.nodes if node.name.endswith("report_arms"))
     told = [name.split(".")[1] for name in ending.inputs if name.startswith("ablation.")]
     assert told == list(ON_OWN_IMAGES)
-    assert set(ARMS) - set(told) == {"experts_as_reward", "exact_labels", "evidence_at_scoring", "no_relation_edits"}
+    embedded_alone = {"experts_as_reward", "exact_labels", "evidence_at_scoring"}
+    assert set(ARMS) - set(told) == embedded_alone | {"no_relation_edits", "no_chosen_likelihood"}
     assert not any(name.startswith("ablation.") and name.endswith("draw_prompts") for name in arms_of(pipeline, ""))
     trained = [name for name in arms_of(pipeline, "self_labelled") if name.endswith("train_reward_model")]
     assert len(trained) == 2

@@ -22,11 +22,13 @@ class Recipe:
     terms: tuple[str, ...] = TERMS
     critiques: bool = True
     image_contrast: bool = True
+    chosen_likelihood: bool = True
     text_only: bool = False
 
     def settings(self, training: RewardTraining) -> RewardTraining:
         """The loop's training settings with what this arm leaves out."""
-        return training if self.image_contrast else training.model_copy(update={"image_contrast": 0.0})
+        kept = {"image_contrast": self.image_contrast, "chosen_likelihood": self.chosen_likelihood}
+        return training.model_copy(update={name: 0.0 for name, keep in kept.items() if not keep})
 
     def narrow(self, model: RewardModel) -> None:
         """Take from a model at round 0 the terms this arm does without: they are zero and stay so in training."""
@@ -54,8 +56,8 @@ class Arm:
     own_pairs: bool = False
     """It selects pairs itself; otherwise it trains on the pairs the loop kept."""
     only_embedded: bool = False
-    """It needs what the embedded world has: exact truth, an exam that is not judged by the experts themselves, or edits
-    of every kind."""
+    """It needs what the embedded world has: exact truth, an exam that is not judged by the experts themselves, edits of
+    every kind, or the setting that the arm turns off."""
 
 
 NO_CRITIQUES = Recipe(critiques=False)
@@ -72,6 +74,10 @@ ARMS = {
     "no_quads": Arm(
         "ablation", "keeps single pairs only, without image contrast", Recipe(image_contrast=False), own_pairs=True
     ),
+    "no_chosen_likelihood": Arm(
+        "ablation", "prefers chosen answers and does not learn their text",
+        Recipe(chosen_likelihood=False), only_embedded=True,
+    ),
     "no_relation_edits": Arm(
         "ablation", "reads no critiques and keeps no edit of a relation: how it judges what was never edited",
         NO_CRITIQUES, own_pairs=True, only_embedded=True,
@@ -81,7 +87,7 @@ ARMS = {
         own_pairs=True,
     ),
     "likelihood_only": Arm("ablation", "has the response's likelihood as its only term", Recipe(("likelihood",))),
-    "head_only": Arm("ablation", "has the scalar head as its only term", Recipe(("head",))),
+    "head_only": Arm("ablation", "has the scalar head as its only term", Recipe(("head",), chosen_likelihood=False)),
     "text_only": Arm(
         "floor", "is trained and read on the same pairs with every image blank",
         Recipe(critiques=False, image_contrast=False, text_only=True),

@@ -34,6 +34,8 @@ class RewardTraining(BaseModel):
     centring: float = 0.01
     image_contrast: float = 0.5
     language_model: float = 0.1
+    chosen_likelihood: float = Field(0.0, ge=0, exclude_if=_is(0.0))
+    """Weight of ``-mean log p(chosen)``: what evidence settled is learned as text, not only preferred (2404.19733)."""
     with_critique: float = Field(0.5, ge=0, le=1)
     perturbed: float = Field(0.15, ge=0, le=1)
     clip: float = 1.0
