@@ -63,6 +63,15 @@ def test_hostile_files_get_one_sentence_that_names_them(tmp_path, kind, says):
     assert "\n" not in str(refused.value)
 
 
+def test_a_text_is_no_image_where_another_library_looks_for_a_reader_of_its_own(tmp_path, monkeypatch):
+    def opened(*args, **kwargs):
+        raise ModuleNotFoundError("No module named 'pi_heif'")
+
+    monkeypatch.setattr(Image, "open", opened)
+    with pytest.raises(UserError, match="not an image"):
+        images.open_image(hostile("text", tmp_path))
+
+
 def test_truncated_is_refused_even_where_another_library_made_pillow_tolerant(tmp_path, monkeypatch):
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
     with pytest.raises(UserError, match="truncated"):

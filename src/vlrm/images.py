@@ -92,7 +92,7 @@ def _decode(stream: Any, what: str) -> Image.Image:
         warnings.simplefilter("ignore")  # Pillow warns of large images; ours are measured below
         try:
             image = Image.open(stream, formats=list(FORMATS))
-        except UnidentifiedImageError as error:
+        except (UnidentifiedImageError, ModuleNotFoundError) as error:  # ultralytics looks for a reader of HEIF then
             raise UserError(
                 f"{what} is not an image ({', '.join(FORMATS)} can be read): convert it, or remove it."
             ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import family_models
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -33,7 +34,9 @@ def vlm(folder, tmp_path):
 @pytest.fixture
 def images(vlm):
     """Two images of different shapes, so that they have different numbers of tokens where that depends on it."""
-    return [vlm.hold(Image.effect_noise(size, 90).convert("RGB")) for size in ((64, 48), (120, 60))]
+    rng = np.random.default_rng(0)  # Pillow's own noise is another one every time
+    shapes = ((48, 64, 3), (60, 120, 3))
+    return [vlm.hold(Image.fromarray(rng.integers(256, size=shape, dtype=np.uint8))) for shape in shapes]
 
 
 def reward_model(vlm):
