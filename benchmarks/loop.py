@@ -40,7 +40,10 @@ VERSIONED = ("vlrm", "torch", "transformers", "peft", "kedro", "numpy", "scikit-
 def run_all(arguments: argparse.Namespace, console: Console) -> None:
     """Every seed's loop, then the ablation of the first seeds."""
     jobs = [Job(seed, "iterate", seed_folder(arguments, seed)) for seed in range(arguments.seeds)]
-    jobs += [Job(seed, "ablate", seed_folder(arguments, seed)) for seed in range(arguments.ablate_seeds)]
+    words: tuple[str, ...] = ()
+    if arguments.arms != list(ARMS):
+        words = ("--namespaces", ",".join(f"ablation.{name}" for name in arguments.arms))
+    jobs += [Job(seed, "ablate", seed_folder(arguments, seed), words) for seed in range(arguments.ablate_seeds)]
     run_jobs(jobs, arguments, console)
 
 
@@ -73,18 +76,25 @@ def best_of_n_figures(arguments: argparse.Namespace) -> list[best_of_n.BestOfNSe
 
 
 def ablation_figures(arguments: argparse.Namespace) -> Ablations | None:
-    """The arms over the seeds that have them."""
+    """The arms over the seeds that have them; labels are held against truth only where all arms ran."""
     measured, labels, last = [], [], Path()
     for seed in range(arguments.ablate_seeds):
         line = line_of(arguments, seed)
         exam, last = pq.read_table(line / "00" / "exam.parquet"), sorted(line.glob("[0-9][0-9]"))[-1]
         zero, full = (report_part(exam, folder / "scores.parquet") for folder in (line / "00", last))
         # An arm has scores in the one round that it ended with.
-        arms = {name: report_part(exam, next((line / "ablation" / name).glob("*/scores.parquet"))) for name in ARMS}
+        arms = {
+            name: report_part(exam, next((line / "ablation" / name).glob("*/scores.parquet")))
+            for name in arguments.arms
+        }
         measured.append(measure(zero, full, arms, baseline_figures(full, seed=seed)[1]))
-        labels.append(frame_of(pq.read_table(line / "ablation" / "labels.parquet")))
+        if arguments.arms == list(ARMS):
+            labels.append(frame_of(pq.read_table(line / "ablation" / "labels.parquet")))
     if not measured:
         return None
+    if not labels:
+        kept = sum(pq.read_metadata(file).num_rows for file in last.parent.glob("[0-9][0-9]/pairs.parquet"))
+        return compare(measured, rounds=int(last.name), pairs={"full": kept}, labels=[])
     checked = label_rounds(labels)
     return compare(measured, rounds=int(last.name), pairs=pairs_of_arms(checked), labels=checked)
 
@@ -150,6 +160,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5, help="full runs, of seeds 0..N-1")
     parser.add_argument("--ablate-seeds", type=int, default=2, help="seeds that the ablation runs on as well")
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS), metavar="ARM", help="default: all")
     parser.add_argument("--jobs", type=int, default=1, choices=(1, 2), help="runs at once; with 2 each has one thread")
     parser.add_argument("--data", default="data/bench", help="folder of the runs")
     parser.add_argument("--env", help="Kedro environment, such as ci for small runs")

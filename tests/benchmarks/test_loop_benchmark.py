@@ -106,7 +106,7 @@ def arguments(tmp_path):
         for n in range(10)
     ]  # fmt: skip
     write(line / "ablation" / "labels.parquet", pa.Table.from_pylist(labels, LABELS))
-    return argparse.Namespace(data=str(tmp_path), seeds=2, ablate_seeds=1)
+    return argparse.Namespace(data=str(tmp_path), seeds=2, ablate_seeds=1, arms=list(ARMS))
 
 
 def test_figures_over_seeds_come_from_the_report_split(loop, arguments):
@@ -133,6 +133,10 @@ def test_arms_stand_beside_the_loop_of_their_own_seeds(loop, arguments):
     assert found.gap_recovered["hallucination_accuracy"].value == pytest.approx(0.25 / 0.45)
     errors = {one.arm: one.figures["label_error"].value for one in found.labels}
     assert errors == {"full": 0.0, "self_labelled": pytest.approx(0.3)}
+    arguments.arms = ["no_quads"]
+    alone = loop.ablation_figures(arguments)
+    assert [arm.against_full for arm in alone.arms] == [arms["no_quads"].against_full]
+    assert alone.labels == []
     arguments.ablate_seeds = 0
     assert loop.ablation_figures(arguments) is None
 

@@ -60,7 +60,7 @@ def plain_loop(model, pairs, said, learned, chosen, seed):
     return losses, weights_of(PairObjective(model, chosen))
 
 
-@pytest.mark.parametrize("given", [{}, {"chosen_likelihood": 0.5}])
+@pytest.mark.parametrize("given", [{}, {"chosen_likelihood": 0.1}])
 def test_losses_and_weights_are_those_of_a_plain_loop(case, tiny_folder, tmp_path, given):
     model, *rest = case
     chosen = settings(epochs=3, **given)
@@ -69,8 +69,8 @@ def test_losses_and_weights_are_those_of_a_plain_loop(case, tiny_folder, tmp_pat
     np.testing.assert_allclose([log.loss for log in logs], losses, rtol=1e-6)
     assert weights.keys() == expected.keys()
     for name, value in expected.items():
-        # Adam turns rounding of a gradient that is almost zero into a step: one or two numbers of a thousand.
-        assert ((weights[name] - value).abs() > 1e-5).float().mean() < 3e-3
+        # Adam turns rounding of a gradient that is almost zero into a step: one number of thousands, on some processors.
+        assert ((weights[name] - value).abs() > 1e-5).sum() <= max(1, value.numel() // 1000)
         torch.testing.assert_close(weights[name], value, rtol=0, atol=1e-3)
 
 
