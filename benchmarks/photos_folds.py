@@ -27,7 +27,7 @@ from vlrm.policy.candidates import sample_candidates
 from vlrm.policy.examples import Example
 from vlrm.policy.local import LocalWriter
 from vlrm.policy.protocol import Sampling
-from vlrm.reward.by_claim import by_claim
+from vlrm.reward.by_claim import asking_of, by_claim
 from vlrm.reward.model import RewardModel, Row
 from vlrm.reward.scoring import score
 from vlrm.vlm import Vlm
@@ -260,4 +260,4 @@ def read_twice(model: RewardModel, rows: Sequence[Row]) -> tuple[np.ndarray, np.
         return np.array([known[row] for row in asked])
 
     alone = plain(rows)
-    return (alone + scale * by_claim(rows, plain) if scale else alone), alone
+    return (alone + scale * by_claim(rows, plain, asking_of(model)) if scale else alone), alone

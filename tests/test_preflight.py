@@ -42,10 +42,3 @@ def test_files_that_are_not_there_are_refused_before_a_base_model_is_made(tmp_pa
     with pytest.raises(UserError, match="nowhere does not exist: give the path of a folder"):
         PreflightHooks().before_pipeline_run(loop, catalog)
     assert not base.exists()
-
-
-def test_the_embedded_model_is_not_asked_about_objects_of_photos(tiny_folder):
-    loop = Pipeline([node(lambda reward, policy: reward, [REWARD, POLICY], "out", name="n")])
-    catalog = DataCatalog({REWARD: MemoryDataset({"by_claim": 4}), POLICY: MemoryDataset({"base": str(tiny_folder)})})
-    with pytest.raises(UserError, match=r"reward.by_claim=4 asks about objects of photos.*leave it at 0"):
-        PreflightHooks().before_pipeline_run(loop, catalog)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from kedro.framework.hooks import hook_impl
 
-from vlrm.errors import UserError
 from vlrm.stages import CONTENT, check_there
 
 if TYPE_CHECKING:
@@ -34,17 +33,9 @@ class PreflightHooks:
             from vlrm.reward.learning import check_ready
             from vlrm.reward.settings import RewardTraining
 
-            reward = RewardTraining.model_validate(catalog.load(REWARD))
-            check_ready(reward)
+            check_ready(RewardTraining.model_validate(catalog.load(REWARD)))
             if POLICY in pipeline.inputs():
-                from vlrm.familiar import is_embedded
                 from vlrm.pipelines.settings import Policy
                 from vlrm.seeing.smollm2 import set_up
 
-                base = Policy.model_validate(catalog.load(POLICY)).base
-                if reward.by_claim and is_embedded(base):
-                    raise UserError(
-                        f"reward.by_claim={reward.by_claim:g} asks about objects of photos, which the embedded model "
-                        f"in {base} does not know: leave it at 0, or name a base model for photos as policy.base"
-                    )
-                set_up(base)
+                set_up(Policy.model_validate(catalog.load(POLICY)).base)

@@ -55,7 +55,9 @@ def test_of_the_objects_named_the_model_is_asked_once_though_critiques_are_read_
     vlm, images = tiny
     model = judge(vlm)
     model.config = model.config.model_copy(update={"by_claim": 2.0})
-    items = [item | {"chosen": "A dog.", "rejected": "A cat and a dog."} for item in two_items(images)]
+    items = [
+        item | {"chosen": "There is a star.", "rejected": "There is a heart and a star."} for item in two_items(images)
+    ]
     read, forward = Counter(), RewardModel.forward
 
     def heard(self, rows):

@@ -8,8 +8,9 @@ import seeing_models
 from PIL import Image
 
 from vlrm.reward import readout
+from vlrm.reward.by_claim import ASKING
 from vlrm.reward.model import Row
-from vlrm.reward.readout import BY_CLAIM, BY_CLAIM_SCALE, zero_shot
+from vlrm.reward.readout import BY_CLAIM, zero_shot
 from vlrm.vlm import Vlm
 
 
@@ -31,11 +32,11 @@ def never(_):
 
 @pytest.mark.parametrize("right", [1.0, 0.0])
 def test_what_is_read_by_claim_counts_where_it_is_right_more_often(vlm, monkeypatch, right):
-    monkeypatch.setattr(readout, "by_claim", lambda rows, _: 1e6 * (np.arange(len(rows)) % 2 == (1 - right)))
+    monkeypatch.setattr(readout, "by_claim", lambda rows, *_: 1e6 * (np.arange(len(rows)) % 2 == (1 - right)))
     config, accuracy = zero_shot(vlm, "tiny", pairs(vlm, ("A dog.", "A cat."), ("Two cups.", "A bus.")), never)
     assert accuracy.pop(BY_CLAIM) == right
     assert set(accuracy.values()) == {0.5}
-    assert config.by_claim == (BY_CLAIM_SCALE if right else 0)
+    assert config.by_claim == (ASKING["photos"].scale if right else 0)
     assert config.readout.endswith(BY_CLAIM) == bool(right)
 
 

@@ -57,7 +57,7 @@ class Arm:
     """It selects pairs itself; otherwise it trains on the pairs the loop kept."""
     only_embedded: bool = False
     """It needs what the embedded world has: exact truth, an exam that is not judged by the experts themselves, edits of
-    every kind, or the setting that the arm turns off."""
+    every kind, or the setting that the arm turns off; ``--env photos`` tells each arm with and without claims."""
 
 
 NO_CRITIQUES = Recipe(critiques=False)
@@ -77,6 +77,9 @@ ARMS = {
     "no_chosen_likelihood": Arm(
         "ablation", "prefers chosen answers and does not learn their text",
         Recipe(chosen_likelihood=False), only_embedded=True,
+    ),
+    "not_by_claim": Arm(
+        "ablation", "is the full loop asking nothing about what a response names", only_embedded=True
     ),
     "no_relation_edits": Arm(
         "ablation", "reads no critiques and keeps no edit of a relation: how it judges what was never edited",

@@ -35,3 +35,19 @@ def objects_named(text: str) -> dict[str, bool]:
     for noun, there in named_in(extract_claims(text, "", PHOTOS)):
         said[noun] = there or said.get(noun, False)
     return said
+
+
+def phrases_named(text: str, question: str) -> dict[str, bool]:
+    """The objects of the embedded world that an answer names, each also with every attribute that it gives them
+    ("blue moon"), in their order: True where it says they are there, False where it only denies them.
+
+    What is denied is denied with its attributes: where there is "no blue moon" there may be a moon.
+    """
+    said: dict[str, bool] = {}
+    for claim in extract_claims(text, question):
+        if claim.subject.noun is None or claim.kind not in ("existence", "attribute"):
+            continue
+        values = [value for _, value in claim.subject.attributes] if claim.kind == "existence" else [claim.value]
+        phrase = " ".join(map(str, [*values, claim.subject.noun]))
+        said[phrase] = claim.polarity or said.get(phrase, False)
+    return said

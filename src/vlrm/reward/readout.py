@@ -8,19 +8,18 @@ import numpy as np
 import torch
 
 from vlrm import chat
-from vlrm.familiar import is_embedded
-from vlrm.reward.by_claim import by_claim
+from vlrm.reward.by_claim import asking_of, by_claim
 from vlrm.reward.model import ModelConfig, RewardModel, Row
 from vlrm.reward.scoring import score
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from vlrm.reward.by_claim import Asking
     from vlrm.vlm import Vlm
 
 SCALE_RANGE = (0.05, 40.0)
-BY_CLAIM, BY_CLAIM_SCALE = "by_claim", 4.0
-"""As ``--env photos`` has it."""
+BY_CLAIM = "by_claim"
 Pair = tuple[Row, Row]
 
 
@@ -29,7 +28,7 @@ def zero_shot(
     vlm: Vlm, base: str, pairs: Sequence[Pair], progress: Callable[[str], None]
 ) -> tuple[ModelConfig, dict[str, float]]:
     """Choose among length-normalised likelihood and yes/no odds under every verification question, and the best of
-    these with what it says of each object that a response names (:mod:`vlrm.reward.by_claim`).
+    these with what it says of each thing that a response names (:mod:`vlrm.reward.by_claim`).
 
     Returns the configuration of the round-0 reward model and the gate accuracy of each readout. The scale is the
     one that calibrates the readout on ``pairs`` (maximum likelihood of a logistic model without intercept).
@@ -52,14 +51,14 @@ def zero_shot(
         base=base, readout=best, verify_form=form,
         likelihood_scale=scale if likely else 0.0, yes_scale=0.0 if likely else scale,
     )  # fmt: skip
-    if is_embedded(base):
-        return config, accuracy  # the embedded world's shapes are not what is asked about
     progress("readout by claim")
-    margins = _by_claim(RewardModel(vlm, config).eval(), pairs)
+    model = RewardModel(vlm, config).eval()
+    asking = asking_of(model)
+    margins = _by_claim(model, pairs, asking)
     if margins.any():
-        accuracy[BY_CLAIM] = right(scale * differences[best] + BY_CLAIM_SCALE * margins)
+        accuracy[BY_CLAIM] = right(scale * differences[best] + asking.scale * margins)
         if accuracy[BY_CLAIM] > accuracy[best]:
-            config = config.model_copy(update={"readout": f"{best}_{BY_CLAIM}", "by_claim": BY_CLAIM_SCALE})
+            config = config.model_copy(update={"readout": f"{best}_{BY_CLAIM}", "by_claim": asking.scale})
     return config, accuracy
 
 
@@ -68,9 +67,9 @@ def right(margins: np.ndarray) -> float:
     return float(np.mean((margins > 0) + 0.5 * (margins == 0)))
 
 
-def _by_claim(model: RewardModel, pairs: Sequence[Pair]) -> np.ndarray:
+def _by_claim(model: RewardModel, pairs: Sequence[Pair], asking: Asking) -> np.ndarray:
     rows = [row for pair in pairs for row in pair]
-    values = by_claim(rows, lambda asked: score(model, asked)).reshape(-1, 2)
+    values = by_claim(rows, lambda asked: score(model, asked), asking).reshape(-1, 2)
     return np.asarray(values[:, 0] - values[:, 1])
 
 

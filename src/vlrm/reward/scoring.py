@@ -20,7 +20,7 @@ from vlrm.images import open_image, upright_rgb
 from vlrm.policy.local import generate
 from vlrm.policy.protocol import Request, Sampling, row_seed
 from vlrm.progress import say
-from vlrm.reward.by_claim import by_claim, claim_odds
+from vlrm.reward.by_claim import asking_of, by_claim, claim_odds
 from vlrm.reward.critic import load_critic
 from vlrm.reward.model import RewardModel, Row
 from vlrm.vlm import Conversation, Vlm
@@ -46,12 +46,14 @@ def score(
     """Rewards (N,) in the order given, which do not depend on ``batch`` beyond rounding.
 
     Responses to one prompt are read after it together, and batches are of at most ``batch`` responses of similar
-    lengths. With ``ModelConfig.by_claim`` the objects that the responses name are asked about too, except those of
+    lengths. With ``ModelConfig.by_claim`` the things that the responses name are asked about too, except those of
     which the model's answer is ``known``; new answers are added to it.
     """
     rewards = _read(model, rows, progress, batch)
-    scale = model.config.by_claim
-    return rewards + scale * by_claim(rows, lambda asked: _read(model, asked, None, batch), known) if scale else rewards
+    if not model.config.by_claim:
+        return rewards
+    claims = by_claim(rows, lambda asked: _read(model, asked, None, batch), asking_of(model), known)
+    return rewards + model.config.by_claim * claims
 
 
 @torch.no_grad()
@@ -175,13 +177,14 @@ class Scorer:
             return self._criticised(plain, wanted, seed, hear) if wanted else score(self.model, plain)
 
     def claims(self, rows: Sequence[tuple[Image.Image | str | Path | None, str, str]]) -> list[dict[str, float]]:
-        """Of each row what the model thinks of every object that the response names (of COCO's 80): the reward of "Yes"
-        less that of "No" when asked whether it is there; below zero the claim is called false.
+        """Of each row what the model thinks of every thing that the response names: the reward of "yes" less that of
+        "no" when asked whether it is there; below zero the claim is called false. Things are COCO's 80 objects, for the
+        embedded model the shapes of its world, with each attribute that is given to them.
 
         A model chosen to be read so (``by_claim`` in its ``reward.json``) has their mean in its reward.
         """
         with self._held(rows) as plain:
-            return claim_odds(plain, lambda asked: _read(self.model, asked, None, BATCH))
+            return claim_odds(plain, lambda asked: _read(self.model, asked, None, BATCH), asking_of(self.model))
 
     @contextmanager
     def _held(self, rows: Sequence[tuple[Image.Image | str | Path | None, str, str]]) -> Iterator[list[Row]]:

@@ -50,7 +50,7 @@ class RewardTraining(BaseModel):
     """Count the likelihood as far as training changed it: less that of the base model, which is read once more."""
 
     by_claim: float = Field(0.0, ge=0, exclude_if=_is(0.0))
-    """At scoring, added so many times: the mean over the objects that a response names of what the trained model itself
+    """At scoring, added so many times: the mean over the things that a response names of what the trained model itself
     answers when asked of each (:mod:`vlrm.reward.by_claim`)."""
 
     mode: Literal["lora", "qlora", "full"] = Field("lora", exclude_if=_is("lora"))

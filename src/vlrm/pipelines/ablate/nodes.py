@@ -113,7 +113,17 @@ def _learn(
 
 def sit_plainly(exam: pa.Table, reward_model: Path, policy: Policy, seed: int, data: str) -> pa.Table:
     """SCORES of the plain reading on both splits, and of the report's pairs with the image blank."""
+    return _sit(RewardModel.load(reward_model, open_vlm(policy, data)), exam, seed)
+
+
+def sit_not_by_claim(exam: pa.Table, reward_model: Path, policy: Policy, seed: int, data: str) -> pa.Table:
+    """:func:`sit_plainly` of a model that asks nothing about what a response names."""
     model = RewardModel.load(reward_model, open_vlm(policy, data))
+    model.config = model.config.model_copy(update={"by_claim": 0.0})
+    return _sit(model, exam, seed)
+
+
+def _sit(model: RewardModel, exam: pa.Table, seed: int) -> pa.Table:
     rows = []
     for view, items in _views(exam):
         rows += sit(model, None, items, view, 0, seed, say)

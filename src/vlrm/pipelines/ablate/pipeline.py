@@ -21,6 +21,7 @@ from vlrm.pipelines.ablate.nodes import (
     probe,
     read_with_evidence,
     report_arms,
+    sit_not_by_claim,
     sit_plainly,
 )
 from vlrm.pipelines.ablate.selecting import (
@@ -175,11 +176,12 @@ def _trainings(plan: _Plan) -> list[Node]:
 
 
 def _judges(plan: _Plan) -> list[Node]:
-    """Floors and ceilings that train no reward model."""
+    """The arms that train no reward model."""
     rounds = plan.rounds
     scores = f"round_{rounds:02d}.scores"
     pairs = [f"pairs_{n:02d}" for n in plan.numbers]
     judges = {
+        "not_by_claim": (sit_not_by_claim, ["exam", f"reward_model_{rounds:02d}", *MODEL]),
         "linear_probe": (probe, ["exam", "reward_model_00", "params:policy", "params:data", *pairs]),
         "text_classifier": (judge_by_text, ["exam", scores, "params:seed"]),
         "length_only": (judge_by_length, ["exam", scores]),
