@@ -58,6 +58,12 @@ def test_the_gate_is_large_enough_to_promote(environment):
     assert gate.organic + gate.edited + 2 * gate.quads >= LEAST
 
 
+@pytest.mark.parametrize(("environment", "likelihood", "by_claim"), [("photos", 0, 4), ("gpu", 0, 0), ("ci", 0.4, 0.5)])
+def test_what_was_chosen_on_the_embedded_world_stays_there(environment, likelihood, by_claim):
+    reward = parameters(CONF, environment)["reward"]
+    assert (reward.chosen_likelihood, reward.by_claim) == (likelihood, by_claim)
+
+
 def test_an_environment_says_only_what_differs():
     base, smoke = (parameters(CONF, environment) for environment in ("local", "smoke"))
     assert smoke["policy"].candidates != base["policy"].candidates
