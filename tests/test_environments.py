@@ -13,6 +13,7 @@ from kedro.validation.exceptions import ParameterValidationError
 from vlrm.context import check_names
 from vlrm.errors import UserError
 from vlrm.registry.promotion import LEAST
+from vlrm.reward.by_claim import ASKING
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
@@ -58,7 +59,10 @@ def test_the_gate_is_large_enough_to_promote(environment):
     assert gate.organic + gate.edited + 2 * gate.quads >= LEAST
 
 
-@pytest.mark.parametrize(("environment", "likelihood", "by_claim"), [("photos", 0, 4), ("gpu", 0, 0), ("ci", 0.4, 0.5)])
+@pytest.mark.parametrize(
+    ("environment", "likelihood", "by_claim"),
+    [("photos", 0, ASKING["photos"].scale), ("gpu", 0, 0), ("ci", 0.4, ASKING["embedded"].scale)],
+)
 def test_what_was_chosen_on_the_embedded_world_stays_there(environment, likelihood, by_claim):
     reward = parameters(CONF, environment)["reward"]
     assert (reward.chosen_likelihood, reward.by_claim) == (likelihood, by_claim)
