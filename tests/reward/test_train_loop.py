@@ -41,15 +41,13 @@ def plain_loop(model, pairs, said, learned, chosen, seed):
     losses, objective = [], PairObjective(model, chosen)
     for batch in (plan[i] for i in range(plan.steps)):
         objective.look(batch)  # as the Trainer does, so that the features are the same bits
-        terms = model.terms(batch.rows)
-        good, bad = model.combined(terms).reshape(-1, 2).T
+        good, bad = model(batch.rows).reshape(-1, 2).T
         weight, margin = (torch.tensor([getattr(p, name) for p in batch.pairs]) for name in ("weight", "margin"))
         loss = pair_margin_loss(good, bad, weight, margin)
         loss = loss + chosen.centring * torch.stack([good, bad]).square().mean()
         contrast = image_contrast(batch.pairs, good, bad)
         if contrast is not None:
             loss = loss + chosen.image_contrast * contrast
-        loss = loss - chosen.chosen_likelihood * terms.likelihood.reshape(-1, 2)[:, 0].mean()
         loss = loss + chosen.language_model * language_loss(model.vlm, batch.targets)
         optimizer.zero_grad()
         loss.backward()
@@ -60,10 +58,9 @@ def plain_loop(model, pairs, said, learned, chosen, seed):
     return losses, weights_of(PairObjective(model, chosen))
 
 
-@pytest.mark.parametrize("given", [{}, {"chosen_likelihood": 0.1}])
-def test_losses_and_weights_are_those_of_a_plain_loop(case, tiny_folder, tmp_path, given):
+def test_losses_and_weights_are_those_of_a_plain_loop(case, tiny_folder, tmp_path):
     model, *rest = case
-    chosen = settings(epochs=3, **given)
+    chosen = settings(epochs=3)
     logs, weights = trained(model, *rest, chosen)
     losses, expected = plain_loop(reward_model(tiny_folder, tmp_path), *rest, chosen, 7)
     np.testing.assert_allclose([log.loss for log in logs], losses, rtol=1e-6)
@@ -78,7 +75,7 @@ def test_losses_and_weights_are_those_of_a_plain_loop(case, tiny_folder, tmp_pat
 def test_a_step_cut_into_micro_batches_is_the_same_step(case, tiny_folder, tmp_path, parts):
     """The mean over weights, rewards, quads and tokens is that of the step, not of its parts."""
     model, *rest = case
-    chosen = settings(epochs=0.6, pairs_per_step=6, language_model=0.0, chosen_likelihood=0.5)
+    chosen = settings(epochs=0.6, pairs_per_step=6, language_model=0.0)
     logs, weights = trained(model, *rest, chosen)
     cut = chosen.model_copy(update={"accumulation": parts})
     again, same = trained(reward_model(tiny_folder, tmp_path), *rest, cut)

@@ -22,13 +22,11 @@ class Recipe:
     terms: tuple[str, ...] = TERMS
     critiques: bool = True
     image_contrast: bool = True
-    chosen_likelihood: bool = True
     text_only: bool = False
 
     def settings(self, training: RewardTraining) -> RewardTraining:
         """The loop's training settings with what this arm leaves out."""
-        kept = {"image_contrast": self.image_contrast, "chosen_likelihood": self.chosen_likelihood}
-        return training.model_copy(update={name: 0.0 for name, keep in kept.items() if not keep})
+        return training if self.image_contrast else training.model_copy(update={"image_contrast": 0.0})
 
     def narrow(self, model: RewardModel) -> None:
         """Take from a model at round 0 the terms this arm does without: they are zero and stay so in training."""
@@ -74,9 +72,8 @@ ARMS = {
     "no_quads": Arm(
         "ablation", "keeps single pairs only, without image contrast", Recipe(image_contrast=False), own_pairs=True
     ),
-    "no_chosen_likelihood": Arm(
-        "ablation", "prefers chosen answers and does not learn their text",
-        Recipe(chosen_likelihood=False), only_embedded=True,
+    "not_averaged": Arm(
+        "ablation", "reads what the last round trained, not its mean with the round before", only_embedded=True
     ),
     "not_by_claim": Arm(
         "ablation", "is the full loop asking nothing about what a response names", only_embedded=True
@@ -90,7 +87,7 @@ ARMS = {
         own_pairs=True,
     ),
     "likelihood_only": Arm("ablation", "has the response's likelihood as its only term", Recipe(("likelihood",))),
-    "head_only": Arm("ablation", "has the scalar head as its only term", Recipe(("head",), chosen_likelihood=False)),
+    "head_only": Arm("ablation", "has the scalar head as its only term", Recipe(("head",))),
     "text_only": Arm(
         "floor", "is trained and read on the same pairs with every image blank",
         Recipe(critiques=False, image_contrast=False, text_only=True),

@@ -48,7 +48,7 @@ ASKING: dict[World, Asking] = {
     ),
     # The embedded model was not trained to say a bare yes or no: a sentence is what it weighs well.
     "embedded": Asking(
-        phrases_named, "Is there {a}?", "Yes, there is {a}.", "No, there is no {thing}.", scale=0.5
+        phrases_named, "Is there {a}?", "Yes, there is {a}.", "No, there is no {thing}.", scale=1.0
     ),
 }  # fmt: skip
 """The scales are those of the settings ``reward.by_claim`` in conf/photos and conf/base."""

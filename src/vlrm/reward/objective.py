@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
 
 class PairObjective(nn.Module):
-    """Loss = pair margin loss + centring * mean(r^2) + image contrast over quads + language-model losses.
-
-    The last are of accepted critiques and of chosen answers (``settings.chosen_likelihood``).
+    """Loss = pair margin loss + centring * mean(r^2) + image contrast over quads + language-model loss.
 
     FSDP, DDP and DeepSpeed gather weights in the forward pass of the module they wrap: rewards and critiques are
     therefore read inside this one.
@@ -38,8 +36,7 @@ class PairObjective(nn.Module):
 
     def forward(self, batch: MicroBatch) -> dict[str, Tensor]:
         """``loss``: this micro-batch's part of its step's loss, (); ``chosen``, ``rejected``: rewards (B,)."""
-        terms = self.model.terms(batch.rows)
-        rewards_B2 = self.model.combined(terms).reshape(len(batch.pairs), 2)
+        rewards_B2 = self.model(batch.rows).reshape(len(batch.pairs), 2)
         chosen_B, rejected_B = rewards_B2[:, 0], rewards_B2[:, 1]
         weight_B, margin_B = weights_and_margins(batch.pairs, rewards_B2.device)
         loss = batch.share.weight * pair_margin_loss(chosen_B, rejected_B, weight_B, margin_B)
@@ -48,9 +45,6 @@ class PairObjective(nn.Module):
             contrast = image_contrast(batch.pairs, chosen_B, rejected_B)
             if contrast is not None:
                 loss = loss + batch.share.contrast * self.settings.image_contrast * contrast
-        if self.settings.chosen_likelihood > 0:
-            said = terms.likelihood.reshape(len(batch.pairs), 2)[:, 0].mean()
-            loss = loss - batch.share.rewards * self.settings.chosen_likelihood * said
         if batch.targets:
             said = language_loss(self.model.vlm, batch.targets)
             loss = loss + batch.share.language * self.settings.language_model * said

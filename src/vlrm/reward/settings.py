@@ -34,8 +34,6 @@ class RewardTraining(BaseModel):
     centring: float = 0.01
     image_contrast: float = 0.5
     language_model: float = 0.1
-    chosen_likelihood: float = Field(0.0, ge=0, exclude_if=_is(0.0))
-    """Weight of ``-mean log p(chosen)``: what evidence settled is learned as text, not only preferred (2404.19733)."""
     with_critique: float = Field(0.5, ge=0, le=1)
     perturbed: float = Field(0.15, ge=0, le=1)
     clip: float = 1.0
@@ -52,6 +50,9 @@ class RewardTraining(BaseModel):
     by_claim: float = Field(0.0, ge=0, exclude_if=_is(0.0))
     """At scoring, added so many times: the mean over the things that a response names of what the trained model itself
     answers when asked of each (:mod:`vlrm.reward.by_claim`)."""
+
+    averaged: int = Field(1, ge=1, exclude_if=_is(1))
+    """Over how many rounds' trainings, the last of them, a round's model is the mean (:mod:`vlrm.reward.averaging`)."""
 
     mode: Literal["lora", "qlora", "full"] = Field("lora", exclude_if=_is("lora"))
     """What learns beside head and scales: an adapter, one on a base in 4 bits, or the whole language side."""
