@@ -78,11 +78,10 @@ class AveragedReward:
 
 def _config(configs: Sequence[ModelConfig], shares: Sequence[float], folders: Sequence[Path]) -> ModelConfig:
     """The configuration of the last, with the mean of the scales."""
-    own = {"likelihood_scale", "yes_scale"}
-    last = configs[-1]
+    own = ("likelihood_scale", "yes_scale")
+    last, same = configs[-1], sorted(ModelConfig.model_fields.keys() - own)
     for folder, config in zip(folders, configs, strict=True):
-        said, expected = config.model_dump(exclude=own), last.model_dump(exclude=own)
-        other = sorted(key for key in said if said[key] != expected[key])
+        other = [name for name in same if getattr(config, name) != getattr(last, name)]
         if other:
             raise UserError(
                 f"the reward model in {folder} cannot be averaged with {folders[-1]}, which was trained with "
