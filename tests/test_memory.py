@@ -66,3 +66,28 @@ def test_the_mark_of_the_program_that_started_this_one_is_not_counted():
     script = "from vlrm import memory; print(memory.peak_mb())"
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert held and float(shown) < 400
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc is told what to keep")
+def test_what_was_freed_within_a_stage_is_used_again_and_then_given_back():
+    script = (
+        "import resource, sys\n"
+        "from vlrm import memory\n"
+        "if sys.argv[1] == 'keep': memory.keep_freed()\n"
+        "def faults():\n"
+        "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "    for _ in range(5): bytearray(64 * 2**20)\n"
+        "    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before\n"
+        "faults()\n"
+        "again, held = faults(), memory.tree_bytes(); memory.give_back()\n"
+        "print(again, (held - memory.tree_bytes()) / 2**20)"
+    )
+
+    def told(how: str) -> tuple[float, float]:
+        ran = subprocess.run([sys.executable, "-c", script, how], check=True, capture_output=True, text=True)
+        again, given_back = map(float, ran.stdout.split())
+        return again, given_back
+
+    (kept, given_back), (anew, _) = told("keep"), told("default")
+    assert kept < anew / 10
+    assert given_back > 60

@@ -1,4 +1,4 @@
-"""How much memory a run takes: its whole process tree, sampled while it works."""
+"""How much memory a run takes, its whole process tree sampled while it works, and what its allocator keeps."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _EVERY = 0.5
 _STATUS = Path("/proc/self/status")
 _PROPORTIONAL = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+LARGEST_KEPT = 2**28
 _peak = 0
 
 
@@ -39,6 +41,18 @@ def watching(every: float = _EVERY) -> Iterator[None]:
     finally:
         done.set()
         thread.join()
+
+
+def keep_freed() -> None:
+    """Let the allocator keep what a stage frees for what the stage takes next, until :func:`give_back`.
+
+    By default glibc maps every tensor of some size anew, and the kernel clears its pages each time. Blocks of more than
+    ``LARGEST_KEPT`` bytes are mapped still: a gap that one of them leaves would be hard to fill.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, LARGEST_KEPT)
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def give_back() -> None:

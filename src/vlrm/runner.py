@@ -203,6 +203,7 @@ class _Run:
         self._finish(due)
 
     def _execute(self, node: Node, hooks: Any) -> None:
+        memory.keep_freed()
         Task(node, self.catalog, False, hooks, self.run_id).execute()
         memory.give_back()
 
