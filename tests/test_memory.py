@@ -18,6 +18,12 @@ def child(megabytes: int) -> subprocess.Popen:
     return started
 
 
+def output(script: str, *given: str) -> str:
+    """What a Python of its own prints."""
+    told = [sys.executable, "-c", script, *given]
+    return subprocess.run(told, capture_output=True, text=True, check=True).stdout
+
+
 def test_children_count_together_and_are_remembered_after_they_end():
     alone = memory.tree_bytes() / 2**20
     with memory.watching(every=0.02):
@@ -39,8 +45,7 @@ def test_what_was_freed_is_given_back():
         "kept = pieces[::25]; del pieces\n"
         "before = memory.tree_bytes(); memory.give_back(); print((before - memory.tree_bytes()) / 2**20)"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert float(done.stdout) > 100
+    assert float(output(script)) > 100
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how many processes share a page")
@@ -51,8 +56,7 @@ def test_what_a_fork_shares_counts_once():
         "if os.fork() == 0: os.close(writing); os.read(reading, 1); os._exit(0)\n"
         "print(memory.tree_bytes() / alone)"
     )
-    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
-    assert 0.9 < float(shown) < 1.3
+    assert 0.9 < float(output(script)) < 1.3
 
 
 def test_a_short_burst_of_this_process_is_not_missed():
@@ -82,12 +86,6 @@ def test_what_was_freed_within_a_stage_is_used_again_and_then_given_back():
         "again, held = faults(), memory.tree_bytes(); memory.give_back()\n"
         "print(again, (held - memory.tree_bytes()) / 2**20)"
     )
-
-    def told(how: str) -> tuple[float, float]:
-        ran = subprocess.run([sys.executable, "-c", script, how], check=True, capture_output=True, text=True)
-        again, given_back = map(float, ran.stdout.split())
-        return again, given_back
-
-    (kept, given_back), (anew, _) = told("keep"), told("default")
+    (kept, given_back), (anew, _) = (map(float, output(script, how).split()) for how in ("keep", "default"))
     assert kept < anew / 10
     assert given_back > 60

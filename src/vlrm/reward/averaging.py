@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-HEAD, ADAPTER, ADAPTER_CONFIG = "head.safetensors", "adapter/adapter_model.safetensors", "adapter/adapter_config.json"
+HEAD = "head.safetensors"
+ADAPTER_WEIGHTS, ADAPTER_CONFIG = "adapter/adapter_model.safetensors", "adapter/adapter_config.json"
 
 
 @dataclass(frozen=True)
@@ -47,30 +48,30 @@ class AveragedReward:
         if config.mode == "full":
             self._mean(LANGUAGE, shares, path)
         if config.adapter:
-            (path / ADAPTER).parent.mkdir(exist_ok=True)
+            (path / ADAPTER_WEIGHTS).parent.mkdir(exist_ok=True)
             self._side_by_side(shares, path)
 
     def _mean(self, name: str, shares: Sequence[float], path: Path) -> None:
-        found: dict[str, Tensor] = {}
-        for folder, share in zip(self.folders, shares, strict=True):
-            for key, value in load_file(folder / name).items():
-                part = value.float() * share
-                found[key] = part if key not in found else found[key] + part
-        kept = load_file(self.folders[-1] / name)
-        save_file({key: value.to(kept[key].dtype) for key, value in found.items()}, path / name)
+        parts = [load_file(folder / name) for folder in self.folders]
+
+        def mean(key: str) -> Tensor:
+            terms = [part[key].float() * share for part, share in zip(parts, shares, strict=True)]
+            return torch.stack(terms).sum(0).to(parts[-1][key].dtype)
+
+        save_file({key: mean(key) for key in parts[-1]}, path / name)
 
     def _side_by_side(self, shares: Sequence[float], path: Path) -> None:
         """``sum_i w_i s_i B_i A_i`` as one product: the A stacked, the B, times weight and scale, side by side."""
         abouts = [json.loads((folder / ADAPTER_CONFIG).read_text()) for folder in self.folders]
         scales = [share * about["lora_alpha"] / about["r"] for share, about in zip(shares, abouts, strict=True)]
-        parts = [load_file(folder / ADAPTER) for folder in self.folders]
+        parts = [load_file(folder / ADAPTER_WEIGHTS) for folder in self.folders]
         made = {}
         for key in parts[-1]:
             if ".lora_A." in key:
                 made[key] = torch.cat([part[key] for part in parts], 0)
             else:
                 made[key] = torch.cat([part[key] * scale for part, scale in zip(parts, scales, strict=True)], 1)
-        save_file(made, path / ADAPTER, metadata={"format": "pt"})
+        save_file(made, path / ADAPTER_WEIGHTS, metadata={"format": "pt"})
         rank = sum(about["r"] for about in abouts)
         about = abouts[-1] | {"r": rank, "lora_alpha": rank}
         (path / ADAPTER_CONFIG).write_text(json.dumps(about, indent=2, sort_keys=True) + "\n")
