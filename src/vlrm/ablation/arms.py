@@ -81,9 +81,6 @@ ARMS = {
     "no_quads": Arm(
         "ablation", "keeps single pairs only, without image contrast", Recipe(image_contrast=False), own_pairs=True
     ),
-    "not_averaged": Arm(
-        "ablation", "reads what the last round trained, not its mean with the round before", only_embedded=True
-    ),
     "not_by_claim": Arm(
         "ablation", "is the full loop asking nothing about what a response names", only_embedded=True
     ),

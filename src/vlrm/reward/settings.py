@@ -51,9 +51,6 @@ class RewardTraining(BaseModel):
     """At scoring, added so many times: the mean over the things that a response names of what the trained model itself
     answers when asked of each (:mod:`vlrm.reward.by_claim`)."""
 
-    averaged: int = Field(1, ge=1, exclude_if=_is(1))
-    """Over how many rounds' trainings, the last of them, a round's model is the mean (:mod:`vlrm.reward.averaging`)."""
-
     mode: Literal["lora", "qlora", "full"] = Field("lora", exclude_if=_is("lora"))
     """What learns beside head and scales: an adapter, one on a base in 4 bits, or the whole language side."""
     bf16: bool = Field(False, exclude_if=_is(False))

@@ -181,7 +181,6 @@ def _judges(plan: _Plan) -> list[Node]:
     scores = f"round_{rounds:02d}.scores"
     pairs = [f"pairs_{n:02d}" for n in plan.numbers]
     judges = {
-        "not_averaged": (sit_plainly, ["exam", f"reward_trained_{rounds:02d}", *MODEL]),
         "not_by_claim": (sit_not_by_claim, ["exam", f"reward_model_{rounds:02d}", *MODEL]),
         "linear_probe": (probe, ["exam", "reward_model_00", "params:policy", "params:data", *pairs]),
         "text_classifier": (judge_by_text, ["exam", scores, "params:seed"]),

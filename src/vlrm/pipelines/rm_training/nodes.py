@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from vlrm.pipelines.settings import Critiques, Policy
 from vlrm.policy.local import LocalWriter
 from vlrm.policy.protocol import SEEDS, row_seed
 from vlrm.progress import say
-from vlrm.reward.averaging import AveragedReward
 from vlrm.reward.critic import CriticExample, CriticTraining, load_critic, save_critic, train_critic
 from vlrm.reward.model import RewardModel
 from vlrm.reward.rows import TrainingPair, critique_texts, training_pairs
@@ -169,21 +167,6 @@ def _learn(
     )
     told = {"pairs": len(pairs), "critiques": len(examples), "steps": [vars(log) for log in logs]}
     return TrainedReward(model, checkpoints), told  # fmt: skip
-
-
-def average_rounds(training: RewardTraining, *found: Path | pa.Table) -> Path | AveragedReward:
-    """The model of a round: the mean of the last ``training.averaged`` rounds' trainings, each by its pairs.
-
-    ``found``: what every round so far trained, then the pairs that each of them kept; a training is on those of all
-    rounds up to it.
-    """
-    half = len(found) // 2
-    folders = [one for one in found[:half] if isinstance(one, Path)]
-    kept = [len(one) for one in found[half:] if isinstance(one, pa.Table)]
-    if training.averaged == 1 or half == 1:
-        return folders[-1]
-    trained_on = list(accumulate(kept))
-    return AveragedReward(folders[-training.averaged :], trained_on[-training.averaged :])
 
 
 def gate_pairs(exam: pa.Table) -> list[TrainingPair]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from vlrm.pipelines.rm_training.nodes import average_rounds, criticise_on_policy, learn_to_criticise, learn_with_exam
+from vlrm.pipelines.rm_training.nodes import criticise_on_policy, learn_to_criticise, learn_with_exam
 
 
 def create_pipeline(number: int) -> Pipeline:
@@ -31,14 +31,8 @@ def create_pipeline(number: int) -> Pipeline:
                 learn_with_exam,
                 ["reward_model_00", "head_critiques", "exam", "params:policy", "params:reward", "params:seed",
                  "params:data", *pairs, *targets],
-                [f"reward_trained_{number:02d}", "summary_training"],
+                [f"reward_model_{number:02d}", "summary_training"],
                 name="train_reward_model",
-            ),
-            node(
-                average_rounds,
-                ["params:reward", *(f"reward_trained_{r:02d}" for r in rounds), *pairs],
-                f"reward_model_{number:02d}",
-                name="average_reward_models",
             ),
         ],
         namespace="rm_training",
