@@ -13,7 +13,7 @@ from vlrm.progress import say
 
 SIZES = Sizes(
     rounds=3, round_prompts=150, calibration_scenes=300, calibration_prompts=120,
-    gate=ExamSize(60, 22, 44, 0, 150), report=ExamSize(134, 50, 110, 50, 300), candidates=4, critiques=2, on_policy=1,
+    gate=ExamSize(60, 22, 44, 0, 150, 4), report=ExamSize(134, 50, 110, 50, 300, 4), candidates=4, critiques=2, on_policy=1,
     exam_critiques=2, budget=280, critic_epochs=1, critic_rows=24, reward_epochs=4, reward_pairs=8, best_prompts=80,
     best_candidates=16, truth=True, criticised=160, flipped=60,
 )  # fmt: skip

@@ -19,13 +19,15 @@ FORMS = 5
 
 @dataclass(frozen=True)
 class ExamSize:
-    """Pairs of one split's exam, as :class:`vlrm.evaluation.exam.ExamSizes` asks for them, and its prompts."""
+    """Pairs of one split's exam, as :class:`vlrm.evaluation.exam.ExamSizes` asks for them, its prompts and the
+    candidates of each."""
 
     organic: int
     edited: int
     quads: int
     groups: int
     prompts: int
+    candidates: int
 
     @property
     def pairs(self) -> int:
@@ -93,13 +95,15 @@ def all_work(sizes: Sizes, yields: Yields) -> list[Work]:
 
 def _groundwork(sizes: Sizes, yields: Yields) -> Iterator[Work]:
     stage, prompts = "groundwork", sizes.calibration_prompts
-    asked = prompts + sizes.gate.prompts + sizes.report.prompts
-    quads = sizes.gate.quads + sizes.report.quads
+    exams = (sizes.gate, sizes.report)
+    asked = prompts + sum(exam.prompts for exam in exams)
+    quads = sum(exam.quads for exam in exams)
     yield Work(stage, 0, "calibration scene", sizes.calibration_scenes)
     yield Work(stage, 0, "prompt", asked + (quads if sizes.truth else 0))
-    images = prompts * (yields.images + yields.quad_images) + sizes.gate.images + sizes.report.images
+    images = prompts * (yields.images + yields.quad_images) + sum(exam.images for exam in exams)
     yield Work(stage, 0, "image annotated", images)
-    yield Work(stage, 0, "candidate", asked * sizes.candidates)
+    drawn = prompts * sizes.candidates + sum(exam.prompts * exam.candidates for exam in exams)
+    yield Work(stage, 0, "candidate", drawn)
     yield Work(stage, 0, "prompt edited", prompts)
     yield Work(stage, 0, "response scored", 2 * FORMS * sizes.gate.items)
     yield Work(stage, 0, "model loaded", 4)

@@ -36,10 +36,12 @@ HABIT_TRIES = 8
 
 class ExamSizes(BaseModel):
     """How many pairs to ask for: organic and (single) edited pairs, quads of two pairs, groups of three
-    wordings."""
+    wordings; and from how many ``candidates`` of a prompt, whatever number the rounds draw: with more of them the exam
+    is a harder one, and loops that sit different exams cannot be compared."""
 
     model_config = ConfigDict(extra="forbid")
 
+    candidates: int = Field(4, ge=2)
     organic: int = Field(200, ge=0)
     edited: int = Field(100, ge=0)
     quads: int = Field(100, ge=0)

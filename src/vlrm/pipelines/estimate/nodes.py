@@ -100,7 +100,7 @@ def _exam(asked: ExamSizes, prompts: int, planned: int) -> ExamSize:
     organic, edited, quads, groups = (
         round(share * size) for size in (asked.organic, asked.edited, asked.quads, asked.groups)
     )
-    return ExamSize(organic, edited, quads, groups, prompts)
+    return ExamSize(organic, edited, quads, groups, prompts, asked.candidates)
 
 
 def _prices(policy: Policy) -> Prices | None:

@@ -24,6 +24,7 @@ from vlrm.experts.annotate import annotate_table
 from vlrm.experts.calibration import reliability_report
 from vlrm.experts.config import ExpertConfig, build_experts
 from vlrm.experts.measured import detectors, needs_measuring, read_measured, shipped
+from vlrm.pipelines.critique_generation.nodes import sample
 from vlrm.pipelines.opening import open_vlm
 from vlrm.pipelines.rm_training.nodes import SavedCritic
 from vlrm.pipelines.settings import Policy, World, image_store
@@ -111,6 +112,11 @@ def calibrate_rule(offered: pa.Table, truth: pa.Table, rule: Rule) -> dict[str, 
 def default_rule(rule: Rule) -> dict[str, Any]:
     """tau where no truth is known."""
     return {"tau": rule.tau_default, "pairs": 0, "alpha": rule.alpha, "source": "default"}
+
+
+def sample_exam(prompts: pa.Table, policy: Policy, sizes: ExamSizes, seed: int, data: str) -> pa.Table:
+    """The candidates that a split's pairs are made of: as many a prompt as the exam asks for."""
+    return sample(prompts, policy.model_copy(update={"candidates": sizes.candidates}), seed, data)
 
 
 def set_exam(

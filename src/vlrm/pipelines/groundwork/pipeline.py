@@ -14,6 +14,7 @@ from vlrm.pipelines.groundwork.nodes import (
     choose_readout,
     know_experts,
     note_experts,
+    sample_exam,
     set_exam,
 )
 from vlrm.pipelines.groundwork.user_nodes import bring, bring_and_ask, look_at_images, settle_by_evidence
@@ -154,7 +155,12 @@ def _exam() -> list[Node]:
                 name=f"draw_{split}_prompts",
                 tags=[IMPORTS],
             ),
-            node(sample, [f"{split}_prompts", *SAMPLING], f"{split}_candidates", name=f"sample_{split}_candidates"),
+            node(
+                sample_exam,
+                [f"{split}_prompts", "params:policy", f"params:{split}_exam", "params:seed", "params:data"],
+                f"{split}_candidates",
+                name=f"sample_{split}_candidates",
+            ),
         ]
     return [
         *nodes,
