@@ -6,6 +6,8 @@ import math
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from vlrm.rejection_sampling.length_twins import is_wrong
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -66,7 +68,7 @@ def _hard_pairs(unit: Unit, rule: Rule) -> int:
 
 
 def _wrong_pairs(unit: Unit) -> int:
-    return sum(row["reward_margin"] is not None and row["reward_margin"] < 0 for row in unit)
+    return sum(map(is_wrong, unit))
 
 
 def _draw(

@@ -6,10 +6,14 @@ import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from vlrm.rejection_sampling.rule import Rule
 
 ALIKE = 0.25
 """How far the log length ratios of two twins may differ, their signs aside."""
+Sized = tuple[float, str, dict[str, Any]]
+"""Size of a pair's log length ratio, its id, the pair."""
 
 
 def match_lengths(rows: list[dict[str, Any]], rule: Rule) -> None:
@@ -18,10 +22,13 @@ def match_lengths(rows: list[dict[str, Any]], rule: Rule) -> None:
     One twin's chosen side is longer, the other's shorter by about the same ratio (:data:`ALIKE`), neither more than
     ``rule.length_widest`` times. ``twin_id`` names the other; pairs without a twin stay refused. To drop them all
     would leave out most of what nobody edited: whole answers of one prompt are seldom of one length.
+
+    There are more pairs of one direction than of the other, so some stay without a twin: those that the reward model
+    has wrong are matched first, since they teach the most.
     """
     widest = math.log(rule.length_widest)
-    longer: list[tuple[float, str, dict[str, Any]]] = []
-    shorter: list[tuple[float, str, dict[str, Any]]] = []
+    longer: list[Sized] = []
+    shorter: list[Sized] = []
     for row in rows:
         if row["refused"] == "length" and row["source"] != "counterfactual":
             ratio = math.log(row["length_ratio"])
@@ -29,6 +36,22 @@ def match_lengths(rows: list[dict[str, Any]], rule: Rule) -> None:
                 (longer if ratio > 0 else shorter).append((abs(ratio), row["pair_id"], row))
     longer.sort(key=lambda item: item[:2])
     shorter.sort(key=lambda item: item[:2])
+    for wrong_first, wrong_second in ((True, True), (False, True), (True, False), (False, False)):
+        _match(_open(longer, wrong_first), _open(shorter, wrong_second))
+
+
+def _open(sized: Sequence[Sized], wrong: bool) -> list[Sized]:
+    """Those without a twin so far; ``wrong``: that the reward model has wrong."""
+    return [item for item in sized if item[2]["twin_id"] is None and (not wrong or is_wrong(item[2]))]
+
+
+def is_wrong(row: Mapping[str, Any]) -> bool:
+    """Whether the reward model of the round before prefers the rejected side; not where it was not asked."""
+    return row["reward_margin"] is not None and row["reward_margin"] < 0
+
+
+def _match(longer: Sequence[Sized], shorter: Sequence[Sized]) -> None:
+    """As many as can be of two sorted lists."""
     i = j = 0
     while i < len(longer) and j < len(shorter):
         (a, _, first), (b, _, second) = longer[i], shorter[j]
