@@ -6,7 +6,9 @@ import pyarrow as pa
 import pytest
 
 from vlrm.errors import UserError
+from vlrm.evaluation.exam import ExamSizes
 from vlrm.pipelines.critique_generation.nodes import criticise, sample
+from vlrm.pipelines.groundwork.nodes import sample_exam
 from vlrm.pipelines.settings import Critiques, Policy
 from vlrm.pipelines.writers import open_writer
 from vlrm.policy.endpoint import EndpointWriter
@@ -53,3 +55,9 @@ def test_candidates_and_critiques_come_from_the_endpoint(prompts, answered, tmp_
         str(tmp_path),
     )  # fmt: skip
     assert critiques.num_rows == 6 and critiques["with_evidence"].to_pylist() == [True] * 6
+
+
+@pytest.mark.parametrize("drawn", [2, 5])
+def test_the_exam_is_drawn_from_its_own_number_of_candidates(prompts, answered, tmp_path, drawn):
+    policy = POLICY.model_copy(update={"candidates": drawn})
+    assert sample_exam(prompts, policy, ExamSizes(candidates=3), 0, str(tmp_path)).num_rows == 3

@@ -52,6 +52,13 @@ def test_a_twin_whose_other_is_a_duplicate_goes_too():
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("wrong", ["p0002", "p0003"])
+def test_what_the_reward_model_has_wrong_is_matched_first(wrong):
+    rows = [pair(1, length_ratio=1.6), pair(2, length_ratio=1 / 1.6), pair(3, length_ratio=1 / 1.7)]
+    kept = selected(rows, reward_margin={name: -0.5 if name == wrong else 0.5 for name in ("p0001", "p0002", "p0003")})
+    assert {row["pair_id"] for row in kept.kept.to_pylist()} == {"p0001", wrong}
+
+
 def test_the_rule_can_do_without():
     rows = [pair(1, length_ratio=1.6), pair(2, length_ratio=1 / 1.6)]
     assert selected(rows, Rule(length_twins=False)).kept.num_rows == 0
