@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from evidence_blind import Reader, blind_test
 from evidence_photos import Photos, read_photos
 from vlrm.claims.corpus_edits import Counterfactual, matched_counterfactuals
+from vlrm.claims.corpus_quads import quad_counterfactuals
 from vlrm.claims.english import PHOTOS
 from vlrm.claims.extract import extract_claims
 from vlrm.seeing.smollm2 import HOME, set_up
@@ -16,13 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from vlrm.schema import SeenObject
-
 SURE = 0.75
 """Originals are at least so likely, edits at most one minus it: contradicted verdicts of that certainty are more than
 95 % right by cross-validation on the calibration photos (the part "calibration")."""
 OTHERS = (0.7, 0.8, 0.85, 0.9)
 EACH = 5
+EACH_QUAD = 2
 KINDS = ("object", "count")
 
 
@@ -35,47 +36,67 @@ def caption_edits(folder: Path, data: Path) -> dict[str, Any]:
     model = data / HOME
     set_up(model)
     reader = Reader(model)
-    made, liked = _edits(photos, SURE), _edits(photos, SURE, reader)
-    kinds = Counter(one.edit.kind for one in made)
+    quads, words = _quads(photos, SURE), _words_matched(photos, SURE)
     return {
-        "counterfactual_count": len(made), "counterfactual_truth": _truth(made, photos),
-        **{f"counterfactual_count_{kind}": kinds[kind] for kind in KINDS},
-        "counterfactual_images": len({one.image for one in made}),
-        **blind_test(made, reader), **_numbers(photos),
+        **_figures("counterfactual", quads, photos, reader),
+        "counterfactual_quads": len(quads) // 2,
+        "counterfactual_preferred_true": _preferred_true(quads, photos),
+        **_figures("counterfactual_words_matched", words, photos, reader), **_numbers(photos),
         "counterfactual_curve": [_at(photos, sure) for sure in OTHERS],
-        "counterfactual_both_matched_count": len(liked),
-        "counterfactual_both_matched_truth": _truth(liked, photos),
-        **{
-            name.replace("counterfactual", "counterfactual_both_matched", 1): value
-            for name, value in blind_test(liked, reader).items()
-            if not name.endswith("any_folds")
-        },
     }  # fmt: skip
 
 
-def _edits(photos: Photos, sure: float, reader: Reader | None = None) -> list[Counterfactual]:
-    """Words are matched; with ``reader`` its likelihoods are, too."""
+def _figures(name: str, made: Sequence[Counterfactual], photos: Photos, reader: Reader) -> dict[str, Any]:
+    """How many edits of which kind, how many of them are really false, and what sees through them without the photo."""
+    kinds = Counter(one.edit.kind for one in made)
+    blind = blind_test(made, reader)
+    return {
+        f"{name}_count": len(made), f"{name}_truth": _truth(made, photos),
+        **{f"{name}_count_{kind}": kinds[kind] for kind in KINDS},
+        f"{name}_images": len({one.image for one in made}),
+        **{key.replace("counterfactual", name, 1): value for key, value in blind.items()},
+    }  # fmt: skip
+
+
+def _quads(photos: Photos, sure: float) -> list[Counterfactual]:
+    reliability = photos.reliability.asked(certain=sure)
+    return quad_counterfactuals(
+        photos.captions, photos.found, PHOTOS, reliability, kinds=KINDS, sure=sure, each=EACH_QUAD
+    )
+
+
+def _words_matched(photos: Photos, sure: float) -> list[Counterfactual]:
     reliability = photos.reliability.asked(certain=sure)
     return matched_counterfactuals(
-        photos.captions, photos.found, PHOTOS, kinds=KINDS, reliability=reliability, sure=sure, each=EACH,
-        reader=reader and reader.likelihoods,
-    )  # fmt: skip
+        photos.captions, photos.found, PHOTOS, kinds=KINDS, reliability=reliability, sure=sure, each=EACH
+    )
 
 
 def _at(photos: Photos, sure: float) -> dict[str, float]:
-    """The same figures with another certainty; only the bag of words reads."""
-    made = _edits(photos, sure)
-    accuracy = blind_test(made)["counterfactual_text_only_accuracy"]
-    return {"sure": sure, "edits": len(made), "truth": _truth(made, photos), "text_only": accuracy}
+    """How many there are with another certainty, how many really false; of quads then of edits matched by words, of
+    which the bag of words tells so many."""
+    quads, words = _quads(photos, sure), _words_matched(photos, sure)
+    return {
+        "sure": sure, "quads": len(quads) // 2, "quads_truth": _truth(quads, photos), "words_matched": len(words),
+        "words_matched_truth": _truth(words, photos),
+        "words_matched_text_only": blind_test(words)["counterfactual_text_only_accuracy"],
+    }  # fmt: skip
+
+
+def _preferred_true(made: Sequence[Counterfactual], photos: Photos) -> float:
+    """Share of counterfactuals whose preferred text is right, by boxes and captions, where the other one is edited."""
+    right = [not _false(replace(one, edit=replace(one.edit, after=one.edit.before)), photos) for one in made]
+    return round(sum(right) / max(1, len(made)), 4)
 
 
 def _truth(made: Sequence[Counterfactual], photos: Photos) -> float:
-    false = [_false(one, photos.boxes[one.image], photos.there[one.image]) for one in made]
+    false = [_false(one, photos) for one in made]
     return round(sum(false) / max(1, len(made)), 4)
 
 
-def _false(one: Counterfactual, truth: Sequence[SeenObject], there: set[str]) -> bool:
-    """Whether the edited claim is false by the boxes (``truth``) and by what people boxed or named (``there``)."""
+def _false(one: Counterfactual, photos: Photos) -> bool:
+    """Whether the edited claim is false by the boxes and by what people boxed or named."""
+    truth, there = photos.boxes[one.image], photos.there[one.image]
     noun = one.edit.after.subject.noun or ""
     boxes = sum(thing.noun == noun for thing in truth)
     if one.edit.kind == "object":

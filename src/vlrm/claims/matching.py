@@ -1,4 +1,4 @@
-"""Chooses among edits so that no word, and no preference of a reader, speaks for the originals or for the edits."""
+"""Chooses among edits so that no word speaks for the originals or for the edits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ def matched(
     exchanges: Sequence[tuple[Hashable, Hashable]],
     limits: Sequence[tuple[Sequence[Hashable], int]] = (),
     worth: Sequence[float] | None = None,
-    leans: Sequence[tuple[Sequence[Hashable], Sequence[float]]] = (),
 ) -> list[int]:
     """The places of as many edits as can be kept when each word is taken out as often as it is put in.
 
@@ -25,8 +24,6 @@ def matched(
         exchanges: (what the original says, what the edit says) of each edit, with the kind of claim in both.
         limits: (a key of each edit, how many edits of one key may be kept); say, one edit of each claim.
         worth: of each edit, positive: the kept edits' sum is what is maximised (their number without it).
-        leans: (a key of each edit, how much a reader prefers its original, negative where it prefers the edit): of the
-            edits of one key as many are kept of either sign, or one more; where it has no preference (0) any number.
 
     Raises:
         RuntimeError: the solver gave up (it is given no time limit; keeping nothing is always possible).
@@ -52,14 +49,6 @@ def matched(
         values += [1.0] * size
         high += [float(most)] * len(numbers)
     low = [0.0] * len(words) + [-np.inf] * (len(high) - len(words))
-    for keys, preferences in leans:
-        first = len(high)
-        numbers = {key: first + number for number, key in enumerate(dict.fromkeys(keys))}
-        rows += [numbers[key] for key in keys]
-        columns += range(size)
-        values += np.sign(preferences).tolist()
-        high += [1.0] * len(numbers)
-        low += [-1.0] * len(numbers)
     matrix = coo_matrix((values, (rows, columns)), shape=(len(high), size)).tocsr()
     found = milp(
         c=-np.asarray(worth if worth is not None else np.ones(size)), constraints=LinearConstraint(matrix, low, high),
