@@ -23,7 +23,7 @@ SURE = 0.75
 95 % right by cross-validation on the calibration photos (the part "calibration")."""
 OTHERS = (0.7, 0.8, 0.85, 0.9)
 EACH = 5
-EACH_QUAD = 2
+EACH_QUAD = 3
 KINDS = ("object", "count")
 
 
@@ -61,7 +61,7 @@ def _figures(name: str, made: Sequence[Counterfactual], photos: Photos, reader: 
 def _quads(photos: Photos, sure: float) -> list[Counterfactual]:
     reliability = photos.reliability.asked(certain=sure)
     return quad_counterfactuals(
-        photos.captions, photos.found, PHOTOS, reliability, kinds=KINDS, sure=sure, each=EACH_QUAD
+        photos.captions, photos.found, PHOTOS, kinds=KINDS, reliability=reliability, sure=sure, each=EACH_QUAD
     )
 
 

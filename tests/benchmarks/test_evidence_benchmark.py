@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from vlrm.claims.corpus_edits import Counterfactual, matched_counterfactuals
+from vlrm.claims.corpus_quads import quad_counterfactuals
 from vlrm.claims.english import PHOTOS
 from vlrm.schema import SeenObject
 
@@ -50,6 +51,16 @@ def test_a_reader_of_words_learns_nothing_from_matched_edits_and_all_from_a_word
     seen_through = blind_test(given_away)
     assert seen_through["counterfactual_text_only_accuracy"] == 1.0
     assert seen_through["counterfactual_text_only_interval"] == [1.0, 1.0]
+
+
+def test_no_reader_without_the_images_tells_quads():
+    from evidence_blind import blind_test
+
+    nouns = ("bus", "car", "truck", "train")
+    seen = {f"image-{i}": [SeenObject(nouns[i % 4], (0.1, 0.4, 0.2, 0.5))] for i in range(60)}
+    responses = [(image, f"There is a {things[0].noun}.") for image, things in seen.items()]
+    blind = blind_test(quad_counterfactuals(responses, seen, PHOTOS, kinds=("object",)))
+    assert blind["counterfactual_text_only_matched_folds"] == 0.5
 
 
 def test_the_reward_on_features_finds_a_direction_and_none_in_noise() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -17,9 +16,6 @@ from vlrm.claims.occurrence import CoOccurrence
 from vlrm.claims.rewording import length_kept, takes_an
 from vlrm.claims.truth import holds
 from vlrm.schema import SeenObject
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 def thing(noun: str, x: float, **attributes: str) -> SeenObject:
@@ -68,16 +64,6 @@ def test_a_matching_takes_out_every_word_as_often_as_it_puts_it_in() -> None:
     assert matched([]) == []
 
 
-def test_of_the_edits_of_a_key_as_many_lean_to_either_side() -> None:
-    exchanges = [("a", "b"), ("b", "a")] * 4
-    leans = [1.0, 1.0, 2.0, 2.0, 0.5, -0.5, -3.0, 0.0]
-    kept = matched(exchanges, leans=[(["one"] * 8, leans)])
-    assert len(kept) == 6 and 7 in kept  # two that lean one way, at most three the other, and the one that does not
-    assert abs(sum(np.sign(leans[place]) for place in kept)) <= 1
-    assert matched([("a", "b"), ("b", "a")], leans=[("xy", [1.0, 1.0])]) == [0, 1]  # one of each key
-    assert matched([("a", "b"), ("b", "a")], leans=[("xx", [1.0, 1.0])]) == []
-
-
 def test_cooccurrence_prefers_what_is_seen_together() -> None:
     kitchen, road = [thing("oven", 0.1), thing("sink", 0.5)], [thing("car", 0.1), thing("bus", 0.5)]
     likely = CoOccurrence([kitchen, kitchen, road, road])
@@ -97,23 +83,6 @@ def test_matched_counterfactuals_balance_in_every_part_of_the_images() -> None:
         assert Counter(one.edit.words[0] for one in here) == Counter(one.edit.words[1] for one in here)
     assert max(Counter((one.response, one.image) for one in made).values()) <= 2
     assert made == matched_counterfactuals(responses, objects, PHOTOS, kinds=("object",))
-
-
-def test_a_reader_of_words_prefers_originals_as_often_as_edits() -> None:
-    nouns = ("bus", "car", "truck", "train")
-    objects = {f"image-{i}": [thing(nouns[min(i % 5, 3)], 0.2)] for i in range(60)}
-    responses = [(image, f"A {seen[0].noun} is on the street.") for image, seen in objects.items()]
-
-    def lengths(texts: Sequence[str]) -> list[float]:
-        assert len(texts) == len(set(texts))
-        return [-float(len(text)) for text in texts]
-
-    made = matched_counterfactuals(responses, objects, PHOTOS, kinds=("object",), reader=lengths)
-    assert len(made) > 20
-    for part in range(STRATA):
-        here = [one for one in made if one.stratum == part]
-        assert abs(sum(np.sign(len(one.edit.text) - len(one.response)) for one in here)) <= 1
-        assert Counter(one.edit.words[0] for one in here) == Counter(one.edit.words[1] for one in here)
 
 
 @pytest.mark.parametrize(("strata", "possible"), [(1, True), (STRATA, False)])

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vlrm.claims.corpus_edits import STRATA, Counterfactual, possible_edits, stratum_of
+from vlrm.claims.corpus_edits import STRATA, Counterfactual, Possible, possible_edits, stratum_of
 from vlrm.claims.extract import extract_claims
+from vlrm.claims.truth import holds
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -28,9 +29,9 @@ def quad_counterfactuals(
     responses: Sequence[tuple[str, str]],
     objects: Mapping[str, Sequence[SeenObject]],
     vocabulary: Vocabulary,
-    reliability: Reliability,
     *,
     kinds: Collection[str] | None = None,
+    reliability: Reliability | None = None,
     sure: float = 0.9,
     each: int = 2,
     tried_images: int = 40,
@@ -48,7 +49,7 @@ def quad_counterfactuals(
     Args:
         responses: (image, text) of each.
         objects: the evidence of each image; it also says which objects are seen together.
-        reliability: verdicts on originals and edits.
+        reliability: verdicts on originals and edits; without it the evidence is taken at its word.
         sure: what is preferred holds at least so probably, what is edited in fails so, on both images.
     """
     made = possible_edits(responses, objects, vocabulary, kinds, reliability, sure, seed)
@@ -57,7 +58,7 @@ def quad_counterfactuals(
         images.hear(image, extract_claims(text, vocabulary=vocabulary))
     taken: Counter[tuple[int, int]] = Counter()
     found: list[Counterfactual] = []
-    for place, edit, _ in sorted(made, key=lambda one: (one.place, one.edit.claim_index, -one.odds, one.edit.text)):
+    for place, edit, _ in _in_order(made):
         if taken[place, edit.claim_index] >= each:
             continue
         image, text = responses[place]
@@ -69,6 +70,18 @@ def quad_counterfactuals(
             found.append(Counterfactual(image, text, edit, part))
             found.append(Counterfactual(other, edit.text, _reverse(text, edit, claims), part))
     return found
+
+
+def _in_order(made: Sequence[Possible]) -> list[Possible]:
+    """By claim; of each the likeliest values first, and other words for the same value after all values."""
+    words: Counter[tuple[int, int, str]] = Counter()
+    ranked: list[tuple[int, Possible]] = []
+    for one in sorted(made, key=lambda one: (one.place, one.edit.claim_index, -one.odds, one.edit.text)):
+        value = (one.place, one.edit.claim_index, one.edit.new_value)
+        ranked.append((words[value], one))
+        words[value] += 1
+    ranked.sort(key=lambda item: (item[1].place, item[1].edit.claim_index, item[0]))
+    return [one for _, one in ranked]
 
 
 def _reverse(original: str, edit: Edit, claims: Sequence[Claim]) -> Edit:
@@ -96,7 +109,7 @@ class _Images:
     """The images of each part, to be searched for one on which an edited text is right."""
 
     objects: Mapping[str, Sequence[SeenObject]]
-    reliability: Reliability
+    reliability: Reliability | None
     sure: float
     strata: int
     tried: int
@@ -138,5 +151,8 @@ class _Images:
     def _probability(self, claim: Claim, image: str) -> float:
         key = (claim.key(), image)
         if key not in self.known:
-            self.known[key] = self.reliability.verify(claim, list(self.objects[image])).probability
+            seen = list(self.objects[image])
+            self.known[key] = (
+                self.reliability.verify(claim, seen).probability if self.reliability else float(holds(claim, seen))
+            )
         return self.known[key]
