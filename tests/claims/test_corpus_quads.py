@@ -41,6 +41,7 @@ def test_each_text_is_right_on_one_of_two_images(quads, objects, responses):
             claims = extract_claims(one.response, vocabulary=PHOTOS)
             assert claims[one.edit.claim_index].key() == one.edit.before.key()
         assert first.edit.words == second.edit.words[::-1]
+        assert second.edit.new_value == first.edit.before.subject.noun
     assert max(Counter((one.image, one.response) for one, _ in quads).values()) == 2  # of the one claim that each has
 
 

@@ -92,7 +92,7 @@ def _reverse(original: str, edit: Edit, claims: Sequence[Claim]) -> Edit:
         claim_index=next(i for i, claim in enumerate(claims) if claim.key() == edit.after.key()),
         before=edit.after,
         after=edit.before,
-        new_value=edit.words[0],
+        new_value=(edit.before.subject.noun or "") if edit.kind == "object" else edit.words[0],
         words=(edit.words[1], edit.words[0]),
     )
 
