@@ -85,13 +85,6 @@ class Reader:
 
         self.tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), padding_side="right")
         self.model: Any = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32).eval()
-        self._known: dict[str, float] = {}
-
-    def likelihoods(self, texts: Sequence[str]) -> list[float]:
-        """The mean log-likelihood of each text's tokens; of texts read before it is known."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._known]
-        self._known |= dict(zip(new, self._read(new, features=False)[:, -1].tolist(), strict=True))
-        return [self._known[text] for text in texts]
 
     def differences(self, exam: pl.DataFrame) -> np.ndarray:
         """Features of the chosen minus those of the rejected text.
@@ -101,7 +94,7 @@ class Reader:
         chosen, rejected = (self._read(exam[side].to_list()) for side in ("chosen", "rejected"))
         return chosen - rejected
 
-    def _read(self, texts: Sequence[str], features: bool = True) -> np.ndarray:
+    def _read(self, texts: Sequence[str]) -> np.ndarray:
         import torch
 
         start = self.tokenizer.bos_token or self.tokenizer.eos_token
@@ -111,15 +104,14 @@ class Reader:
             places = order[first : first + BATCH].tolist()
             batch = self.tokenizer([start + texts[i] for i in places], return_tensors="pt", padding=True)
             with torch.inference_mode():
-                out = self.model(**batch, output_hidden_states=features)
+                out = self.model(**batch, output_hidden_states=True)
             mask_BL, tokens_BL = batch["attention_mask"], batch["input_ids"][:, 1:]
             logits_BLV = out.logits[:, :-1]
             said_BL = logits_BLV.gather(-1, tokens_BL[..., None])[..., 0] - logits_BLV.logsumexp(-1)
-            columns = [(said_BL * mask_BL[:, 1:]).sum(1, keepdim=True) / mask_BL[:, 1:].sum(1, keepdim=True)]
-            if features:
-                hidden_BLD, last_B = out.hidden_states[-1], mask_BL.sum(1) - 1
-                mean_BD = (hidden_BLD * mask_BL[..., None]).sum(1) / mask_BL.sum(1, keepdim=True)
-                columns = [hidden_BLD[torch.arange(len(last_B)), last_B], mean_BD, *columns]
+            likelihood_B1 = (said_BL * mask_BL[:, 1:]).sum(1, keepdim=True) / mask_BL[:, 1:].sum(1, keepdim=True)
+            hidden_BLD, last_B = out.hidden_states[-1], mask_BL.sum(1) - 1
+            mean_BD = (hidden_BLD * mask_BL[..., None]).sum(1) / mask_BL.sum(1, keepdim=True)
+            columns = [hidden_BLD[torch.arange(len(last_B)), last_B], mean_BD, likelihood_B1]
             rows |= dict(zip(places, torch.cat(columns, 1).double().numpy(), strict=True))
         return np.stack([rows[i] for i in range(len(texts))]) if rows else np.zeros((0, 1))
 

@@ -130,7 +130,7 @@ class _Images:
 
     def bearing_out(self, image: str, edit: Edit, claims: Sequence[Claim]) -> str | None:
         """Of the drawn images of the same part that bear the edit out, the one used least."""
-        names = self.parts[stratum_of(image, self.strata)]
+        names = self.parts.get(stratum_of(image, self.strata), [])
         drawn = [names[i] for i in self.rng.permutation(len(names))[: self.tried]]
         others = [claim for claim in claims if claim.key() != edit.after.key()]
         fit = [name for name in drawn if name != image and self._fits(name, edit, others)]

@@ -23,8 +23,8 @@ def match_lengths(rows: list[dict[str, Any]], rule: Rule) -> None:
     ``rule.length_widest`` times. ``twin_id`` names the other; pairs without a twin stay refused. To drop them all
     would leave out most of what nobody edited: whole answers of one prompt are seldom of one length.
 
-    There are more pairs of one direction than of the other, so some stay without a twin: those that the reward model
-    has wrong are matched first, since they teach the most.
+    There are more pairs of one direction than of the other, so some stay without a twin. Those that the reward model
+    has wrong are matched first: the budget looks for them (``rule.hard_share``), and by later rounds they are few.
     """
     widest = math.log(rule.length_widest)
     longer: list[Sized] = []
