@@ -80,9 +80,7 @@ def test_the_loop_itself_has_nothing_taken_away(tiny) -> None:
     np.testing.assert_array_equal(score(model, rows), before)
     assert Recipe().settings(SETTINGS) == SETTINGS
     assert Recipe(image_contrast=False).settings(SETTINGS).image_contrast == 0
-    learning = SETTINGS.model_copy(update={"language_model": 0.1})
-    assert Recipe().settings(learning).language_model == 0.1
-    assert ARMS["no_critique_loss"].recipe.settings(learning).language_model == 0
+    assert ARMS["critique_loss"].recipe.settings(SETTINGS).language_model == 0.1
 
 
 def test_hidden_states_are_what_the_head_reads_in_the_order_of_rows(tiny) -> None:

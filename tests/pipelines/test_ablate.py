@@ -68,7 +68,12 @@ def test_on_a_users_images_no_arm_reads_truth_or_draws_prompts_that_there_are_no
     told = [name.split(".")[1] for name in ending.inputs if name.startswith("ablation.")]
     assert told == list(ON_OWN_IMAGES)
     embedded_alone = {"experts_as_reward", "exact_labels", "evidence_at_scoring"}
-    assert set(ARMS) - set(told) == embedded_alone | {"no_critique_loss", "no_relation_edits", "not_by_claim"}
+    assert set(ARMS) - set(told) == embedded_alone | {
+        "no_claim_questions",
+        "critique_loss",
+        "no_relation_edits",
+        "not_by_claim",
+    }
     assert not any(name.startswith("ablation.") and name.endswith("draw_prompts") for name in arms_of(pipeline, ""))
     trained = [name for name in arms_of(pipeline, "self_labelled") if name.endswith("train_reward_model")]
     assert len(trained) == 2

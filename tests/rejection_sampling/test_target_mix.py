@@ -38,3 +38,10 @@ def test_what_the_model_has_wrong_comes_before_what_it_is_unsure_of():
     margins = {row["pair_id"]: -0.5 if i < 10 else 0.5 if i < 60 else 5.0 for i, row in enumerate(rows)}
     taken = [row["reward_margin"] for row in kept(rows, Rule(budget=20), reward_margin=margins)]
     assert sum(margin == -0.5 for margin in taken) == 10
+
+
+def test_questions_are_capped_by_their_source_whatever_they_are_about():
+    rows = of_kinds(attribute=80, existence=80)
+    rows = [row | {"source": "question"} if i % 2 else row for i, row in enumerate(rows)]
+    found = Counter(row["source"] for row in kept(rows, Rule(budget=50, target_mix={"question": 0.4})))
+    assert found["question"] == 20 and sum(found.values()) == 50

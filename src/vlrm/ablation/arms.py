@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 Role = Literal["ablation", "floor", "ceiling"]
 TERMS = ("likelihood", "yes", "head")
+CRITIQUE_LOSS = 0.1
 FIRST_LIKELIHOOD_SCALE = 8.0
 """Where the likelihood alone starts when round 0 reads yes/no odds, which leave it no calibrated scale."""
 
@@ -22,13 +23,15 @@ class Recipe:
     terms: tuple[str, ...] = TERMS
     critiques: bool = True
     image_contrast: bool = True
-    critique_loss: bool = True
+    critique_loss: bool = False
     text_only: bool = False
 
     def settings(self, training: RewardTraining) -> RewardTraining:
-        """The loop's training settings with what this arm leaves out."""
-        kept = {"image_contrast": self.image_contrast, "language_model": self.critique_loss}
-        return training.model_copy(update={name: 0.0 for name, keep in kept.items() if not keep})
+        """The loop's training settings with what this arm leaves out or adds."""
+        changed = {} if self.image_contrast else {"image_contrast": 0.0}
+        if self.critique_loss:
+            changed["language_model"] = CRITIQUE_LOSS
+        return training.model_copy(update=changed)
 
     def narrow(self, model: RewardModel) -> None:
         """Take from a model at round 0 the terms this arm does without: they are zero and stay so in training."""
@@ -67,8 +70,8 @@ ARMS = {
         NO_CRITIQUES, own_pairs=True,
     ),
     "no_critiques": Arm("ablation", "reads no critiques and learns none", NO_CRITIQUES),
-    "no_critique_loss": Arm(
-        "ablation", "reads critiques and learns none in the reward model's adapter", Recipe(critique_loss=False),
+    "critique_loss": Arm(
+        "ablation", "learns accepted critiques in the reward model's adapter, too", Recipe(critique_loss=True),
         only_embedded=True,
     ),
     "no_margin_rule": Arm(
@@ -76,7 +79,12 @@ ARMS = {
         own_pairs=True,
     ),
     "no_quads": Arm(
-        "ablation", "keeps single pairs only, without image contrast", Recipe(image_contrast=False), own_pairs=True
+        "ablation", "keeps single pairs only, without image contrast and without claim questions",
+        Recipe(image_contrast=False), own_pairs=True,
+    ),
+    "no_claim_questions": Arm(
+        "ablation", "keeps pairs of whole answers alone, no questions about single claims", Recipe(), own_pairs=True,
+        only_embedded=True,
     ),
     "not_by_claim": Arm(
         "ablation", "is the full loop asking nothing about what a response names", only_embedded=True

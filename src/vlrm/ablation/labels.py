@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
 from vlrm.ablation.arms import ARMS
+from vlrm.ablation.selection import turned
 from vlrm.claims.truth import holds
 from vlrm.evaluation.bootstrap import DRAWS, Floats, SeedResampler, image_clusters
 from vlrm.evaluation.figures import Figure
 from vlrm.evaluation.judged import judge
+from vlrm.rejection_sampling.offer import OFFERED, PAIRED
+from vlrm.rejection_sampling.rule import QUESTION
 from vlrm.schema import B, F, I, S, claim_from_json
 
 if TYPE_CHECKING:
@@ -42,6 +46,18 @@ def claims_by_truth(claims: pa.Table, scenes: Mapping[str, Scene]) -> pa.Table:
         true = holds(claim_from_json(row["claim"]), seen[row["image_sha256"]])
         rows.append(row | {"probability": float(true), "verdict": "supported" if true else "contradicted"})
     return pa.Table.from_pylist(rows, claims.schema)
+
+
+def questions_by_truth(offered: pa.Table, scenes: Mapping[str, Scene]) -> pa.Table:
+    """The claim questions among OFFERED as experts that are always right would answer them."""
+    rows = []
+    for row in offered.filter(pc.equal(offered["source"], QUESTION)).to_pylist():
+        wrong = judge(row["chosen"], row["question"], scenes[row["image_sha256"]].seen()).false_count
+        rows.append(
+            (turned(row) if wrong else row)
+            | {"q_plus": 1.0, "q_minus": 0.0, "chosen_lowest": 1.0, "rejected_lowest": 0.0}
+        )
+    return pa.Table.from_pylist(rows, OFFERED)
 
 
 def label_rows(pairs: pa.Table, scenes: Mapping[str, Scene], arm: str, number: int) -> pa.Table:
@@ -75,7 +91,7 @@ def errors_of(labels: pl.DataFrame) -> dict[str, Floats]:
     """
     right = labels["right"].fill_null(np.nan).to_numpy().astype(np.float64)
     mined = labels["mined"].to_numpy()
-    candidates = (labels["source"] != "counterfactual").to_numpy()
+    candidates = labels["source"].is_in(PAIRED).to_numpy()
     return {
         "label_error": 1 - right,
         "label_error_candidates": np.where(candidates, 1 - right, np.nan),

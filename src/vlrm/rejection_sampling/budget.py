@@ -7,6 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from vlrm.rejection_sampling.length_twins import is_wrong
+from vlrm.rejection_sampling.offer import PAIRED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from vlrm.rejection_sampling.rule import Rule
 
+MIXED = ("kind", "source")
+"""What ``rule.target_mix`` names."""
 Unit = list[dict[str, Any]]
 """The two pairs of a quad, or one pair: what is kept or refused together."""
 
@@ -24,7 +27,7 @@ def spend(accepted: Sequence[dict[str, Any]], rule: Rule, rng: np.random.Generat
 
     Quads get their share first, then pairs of candidates theirs, as far as there are any; what is left goes to all.
     Within each, ``rule.hard_share`` goes to hard pairs (the reward model is wrong or unsure), the rest to random
-    ones. A kind named in ``rule.target_mix`` gets no more than its share, unless nothing else is left.
+    ones. A kind or source named in ``rule.target_mix`` gets no more than its share, unless nothing else is left.
     """
     by_id = {row["pair_id"]: row for row in accepted}
     quads: defaultdict[str, Unit] = defaultdict(list)
@@ -60,7 +63,7 @@ def spend(accepted: Sequence[dict[str, Any]], rule: Rule, rng: np.random.Generat
 
 def _edited(row: dict[str, Any]) -> str:
     """Pairs of two answers that nobody edited count as candidates, whatever they were written about."""
-    return "counterfactual" if row["source"] == "counterfactual" else "candidates"
+    return "candidates" if row["source"] in PAIRED else "counterfactual"
 
 
 def _hard_pairs(unit: Unit, rule: Rule) -> int:
@@ -77,7 +80,7 @@ def _draw(
     """Units of at most ``pairs`` pairs together: hard ones until their share is met, those that the reward model has
     wrong before those it is unsure of; then any in random order.
 
-    ``left``: how many more pairs of a kind there may be; what is drawn is taken off it.
+    ``left``: how many more pairs of a kind or source there may be; what is drawn is taken off it.
     """
     order = [units[i] for i in rng.permutation(len(units))]
     wanted = math.ceil(rule.hard_share * pairs)
@@ -89,12 +92,12 @@ def _draw(
         for unit in wrong_first if hard_first else order:
             here = _hard_pairs(unit, rule)
             skip = hard_first and (here == 0 or hard >= wanted)
-            full = any(left.get(row["kind"], math.inf) < 1 for row in unit)
+            full = any(left.get(row[name], math.inf) < 1 for row in unit for name in MIXED)
             if skip or full or count + len(unit) > pairs or unit[0]["pair_id"] in seen:
                 continue
             for row in unit:
-                if row["kind"] in left:
-                    left[row["kind"]] -= 1
+                for kind in left.keys() & {row[name] for name in MIXED}:
+                    left[kind] -= 1
             taken.append(unit)
             seen.add(unit[0]["pair_id"])
             count, hard = count + len(unit), hard + here

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from vlrm.rejection_sampling.offer import PAIRED
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -30,7 +32,7 @@ def match_lengths(rows: list[dict[str, Any]], rule: Rule) -> None:
     longer: list[Sized] = []
     shorter: list[Sized] = []
     for row in rows:
-        if row["refused"] == "length" and row["source"] != "counterfactual":
+        if row["refused"] == "length" and row["source"] in PAIRED:
             ratio = math.log(row["length_ratio"])
             if abs(ratio) <= widest:
                 (longer if ratio > 0 else shorter).append((abs(ratio), row["pair_id"], row))

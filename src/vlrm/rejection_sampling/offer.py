@@ -24,6 +24,8 @@ OFFERED = PAIRS.append(pa.field("chosen_lowest", pa.float64())).append(pa.field(
 that only the rejected side makes (1 where there is none)."""
 SEVEREST = 2.0
 CANDIDATES = "candidates"
+PAIRED = (CANDIDATES, *(source for source in WRITTEN if source != SAMPLED))
+"""Sources of pairs of two answers that nobody edited."""
 
 
 @dataclass(frozen=True)

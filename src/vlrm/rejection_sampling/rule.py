@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+QUESTION = "question"
+"""The source of pairs that :mod:`vlrm.rejection_sampling.claim_questions` makes."""
 PAIR_KINDS = ("object", "existence", "count", "attribute", "relation", "text", "none")
 """What a pair can be about: the edit that made it, else its most telling claim's kind; ``none`` if none tells."""
 
@@ -46,7 +48,7 @@ class Rule(BaseModel):
     quad_share: float = Field(0.5, ge=0, le=1)
     candidates_share: float = Field(0.3, ge=0, le=1, description="least share of pairs nobody edited")
     target_mix: dict[str, float] = Field(
-        {}, description="largest share of the budget by claim kind, as long as other kinds can fill it"
+        {}, description="largest share of the budget by claim kind or of questions, as long as others can fill it"
     )
     margin_scale: float = Field(0.25, ge=0)
 
@@ -54,8 +56,8 @@ class Rule(BaseModel):
     @classmethod
     def _known_kinds(cls, mix: dict[str, float]) -> dict[str, float]:
         for kind, share in mix.items():
-            if kind not in PAIR_KINDS:
-                raise ValueError(f"{kind!r} is no kind of pair; the kinds are {', '.join(PAIR_KINDS)}")
+            if kind not in (*PAIR_KINDS, QUESTION):
+                raise ValueError(f"{kind!r} is no kind of pair; the kinds are {', '.join((*PAIR_KINDS, QUESTION))}")
             if not 0 <= share <= 1:
                 raise ValueError(f"the share of {kind} is {share}; give one from 0 to 1")
         return mix

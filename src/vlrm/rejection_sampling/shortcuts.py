@@ -12,6 +12,7 @@ from vlrm.evaluation.baselines import length_margin, text_only_margin
 from vlrm.evaluation.bootstrap import DRAWS, Floats, Resampler, image_clusters, interval
 from vlrm.evaluation.figures import Figure
 from vlrm.evaluation.outcomes import credit
+from vlrm.rejection_sampling.offer import PAIRED
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,7 +60,7 @@ def find_shortcuts(kept: pa.Table, seed: int = 0, draws: int = DRAWS) -> Shortcu
         text_only=text,
         shorter=shorter,
         quad_share=quads,
-        candidates_share=_share(frame["source"] != "counterfactual"),
+        candidates_share=_share(frame["source"].is_in(PAIRED)),
         wrong_before_share=_share(known < 0) if len(known) else None,
         effective_pairs=float(weight.sum() ** 2 / np.square(weight).sum()) if len(frame) else 0.0,
         kinds={str(kind): int(number) for kind, number in frame.group_by("kind").len().sort("kind").iter_rows()},

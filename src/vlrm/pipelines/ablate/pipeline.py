@@ -30,6 +30,7 @@ from vlrm.pipelines.ablate.selecting import (
     keep_by_truth,
     keep_single_pairs,
     keep_unedited,
+    keep_whole_answers,
     label_itself,
     offer_by_truth,
 )
@@ -103,6 +104,12 @@ def _selections(plan: _Plan) -> list[Node]:
                    "params:seed"],
                   _of("no_quads", n, "pairs"), "select_pairs"),
         ]  # fmt: skip
+        if "no_claim_questions" in plan.arms:
+            nodes.append(
+                _node("no_claim_questions", n, keep_whole_answers,
+                      [f"{here}.pairs_offered", *loop_kept, "rule_calibration", "params:rule", "params:seed"],
+                      _of("no_claim_questions", n, "pairs"), "select_pairs")
+            )  # fmt: skip
         if "no_relation_edits" in plan.arms:
             nodes.append(
                 _node("no_relation_edits", n, keep_unedited,
@@ -112,8 +119,9 @@ def _selections(plan: _Plan) -> list[Node]:
         if "exact_labels" in plan.arms:
             nodes += [
                 _node("exact_labels", n, offer_by_truth,
-                      [f"{here}.{what}" for what in ("candidates", "candidate_claims", "edits", "edit_claims",
-                                                     "prompts", "quad_prompts", "scenes", "quad_scenes")],
+                      [f"{here}.{what}" for what in ("pairs_offered", "candidates", "candidate_claims", "edits",
+                                                     "edit_claims", "prompts", "quad_prompts", "scenes",
+                                                     "quad_scenes")],
                       _of("exact_labels", n, "pairs_offered"), "offer_pairs"),
                 _node("exact_labels", n, keep_by_truth,
                       [_of("exact_labels", n, "pairs_offered"), *loop_kept, "params:rule", "params:seed"],

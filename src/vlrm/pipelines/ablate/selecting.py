@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from vlrm.ablation.labels import claims_by_truth
+from vlrm.ablation.labels import claims_by_truth, questions_by_truth
 from vlrm.ablation.selection import at_random, by_rule, margins_of, self_labelled, without_edits_of, without_quads
 from vlrm.pipelines.opening import open_vlm
 from vlrm.pipelines.settings import Policy
 from vlrm.prompts import scenes_by_image
 from vlrm.rejection_sampling.offer import offer_pairs
-from vlrm.rejection_sampling.rule import Rule
+from vlrm.rejection_sampling.rule import QUESTION, Rule
 from vlrm.reward.model import RewardModel
 from vlrm.reward.scoring import PAIR_TEXTS, pair_margins
 from vlrm.schema import CLAIMS
@@ -56,6 +57,14 @@ def keep_unedited(
     return by_rule(others, rule, float(tau["tau"]), margins_of(others, judged), kept.num_rows, seed)
 
 
+def keep_whole_answers(
+    offered: pa.Table, judged: pa.Table, kept: pa.Table, tau: dict[str, Any], rule: Rule, seed: int
+) -> pa.Table:
+    """As many pairs as the loop kept in this round, or as there are, none of them a claim question's."""
+    others = offered.filter(pc.not_equal(offered["source"], QUESTION))
+    return by_rule(others, rule, float(tau["tau"]), margins_of(others, judged), kept.num_rows, seed)
+
+
 def keep_at_once(
     round_zero: Path, tau: dict[str, Any], rule: Rule, policy: Policy, seed: int, data: str, *tables: pa.Table
 ) -> pa.Table:
@@ -67,6 +76,7 @@ def keep_at_once(
 
 
 def offer_by_truth(
+    offered: pa.Table,
     candidates: pa.Table,
     candidate_claims: pa.Table,
     edits: pa.Table,
@@ -76,10 +86,12 @@ def offer_by_truth(
     scenes: pa.Table,
     quad_scenes: pa.Table,
 ) -> pa.Table:
-    """The pairs a round offers as experts that are always right would see them."""
+    """The pairs a round offers as experts that are always right would see them; its claim questions are those of
+    ``offered``."""
     known = scenes_by_image(scenes, quad_scenes)
     claims = claims_by_truth(pa.concat_tables([candidate_claims, edit_claims]), known)
-    return offer_pairs(pa.concat_tables([candidates, edits]), claims, pa.concat_tables([prompts, quad_prompts]))
+    said = offer_pairs(pa.concat_tables([candidates, edits]), claims, pa.concat_tables([prompts, quad_prompts]))
+    return pa.concat_tables([said, questions_by_truth(offered, known)])
 
 
 def keep_by_truth(offered: pa.Table, judged: pa.Table, kept: pa.Table, rule: Rule, seed: int) -> pa.Table:

@@ -17,6 +17,7 @@ from vlrm.experts.config import ExpertConfig
 from vlrm.pipelines.estimate.sampling import PROMPTS, Loop, Sampler
 from vlrm.pipelines.settings import BestOf, Critiques, Policy, World
 from vlrm.prompts import SHARES
+from vlrm.rejection_sampling.claim_questions import ClaimQuestionSettings
 from vlrm.rejection_sampling.rule import Rule
 from vlrm.reward.critic import CriticTraining
 from vlrm.reward.train import RewardTraining
@@ -29,6 +30,7 @@ def estimate_run(
     experts: list[ExpertConfig],
     policy: Policy,
     counterfactuals: CounterfactualSettings,
+    claim_questions: ClaimQuestionSettings,
     critiques: Critiques,
     rule: Rule,
     critic: CriticTraining,
@@ -48,7 +50,7 @@ def estimate_run(
     asked = None if rows is None else each * len(rows)
     sizes = _sizes(rounds, world, policy, critiques, rule, critic, reward, gate_exam, report_exam, best_of, asked)
     sizes = replace(sizes, workers=workers, best=rows is None or questions is not None)
-    loop = Loop(world, experts, policy, counterfactuals, critiques, rule, critic, reward, reliability)
+    loop = Loop(world, experts, policy, counterfactuals, claim_questions, critiques, rule, critic, reward, reliability)
     with tempfile.TemporaryDirectory(prefix="vlrm-estimate-") as scratch:
         measured = Sampler(loop, Path(scratch)).measure(_some(rows), folder)
     return extrapolate(sizes, measured, _prices(policy))

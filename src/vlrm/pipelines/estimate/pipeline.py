@@ -7,9 +7,9 @@ from kedro.pipeline import Pipeline, node
 from vlrm.lineage.ledger import TRACELESS
 from vlrm.pipelines.estimate.nodes import estimate_run
 
-PARAMETERS = ("rounds", "world", "experts", "policy", "counterfactuals", "critiques", "rule", "critic", "reward",
-              "gate_exam", "report_exam", "best_of", "images", "prompts", "reliability", "questions",
-              "workers")  # fmt: skip
+PARAMETERS = ("rounds", "world", "experts", "policy", "counterfactuals", "claim_questions", "critiques", "rule",
+              "critic", "reward", "gate_exam", "report_exam", "best_of", "images", "prompts", "reliability",
+              "questions", "workers")  # fmt: skip
 
 
 def create_pipeline() -> Pipeline:

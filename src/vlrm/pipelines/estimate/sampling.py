@@ -23,11 +23,12 @@ from vlrm.pipelines.critique_generation.nodes import criticise, edit, sample, ve
 from vlrm.pipelines.expert_annotation.nodes import annotate
 from vlrm.pipelines.groundwork.nodes import default_rule, know_experts
 from vlrm.pipelines.opening import open_vlm
-from vlrm.pipelines.rejection_sampling.nodes import choose_critiques, offer, select
+from vlrm.pipelines.rejection_sampling.nodes import choose_critiques, offer_in_round, select
 from vlrm.pipelines.rm_training.nodes import SavedCritic, criticise_on_policy, learn_to_criticise, learn_to_reward
 from vlrm.pipelines.settings import Critiques, Policy, World, image_store
 from vlrm.progress import say
 from vlrm.prompts import draw_prompts
+from vlrm.rejection_sampling.claim_questions import ClaimQuestionSettings
 from vlrm.rejection_sampling.rule import Rule
 from vlrm.reward.critic import CriticTraining
 from vlrm.reward.model import ModelConfig, RewardModel, Row
@@ -53,6 +54,7 @@ class Loop:
     experts: list[ExpertConfig]
     policy: Policy
     counterfactuals: CounterfactualSettings
+    claim_questions: ClaimQuestionSettings
     critiques: Critiques
     rule: Rule
     critic: CriticTraining
@@ -186,7 +188,8 @@ class Sampler:
         quad_evidence = self._annotate(quads) if quads.num_rows else evidence.slice(0, 0)
         with timed() as more:
             edit_claims = verify_edits(edits, prompts, quads, evidence, quad_evidence, self.reliability)
-            offered = offer(candidates, claims, edits, edit_claims, prompts, quads, loop.rule)
+            offered = offer_in_round(candidates, claims, edits, edit_claims, prompts, quads, evidence, quad_evidence,
+                                     self.reliability, loop.rule, loop.claim_questions, SEED)  # fmt: skip
         lap.seconds, lap.cpu = lap.seconds + more.seconds, lap.cpu + more.cpu
         self._note("prompt edited", lap, number, disk=drawn / number)
         kept, accepted = self._select(offered)

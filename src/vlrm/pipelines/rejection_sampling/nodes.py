@@ -7,16 +7,23 @@ from typing import Any
 
 import pyarrow as pa
 
+from vlrm.answers.words import words_known
+from vlrm.claims.reliability import Reliability
+from vlrm.claims.table import objects_by_image
+from vlrm.claims.vocabulary import EMBEDDED
 from vlrm.critiques.selection import as_target, select_critiques
 from vlrm.errors import UserError
 from vlrm.pipelines.opening import open_vlm
 from vlrm.pipelines.settings import Policy
+from vlrm.policy.protocol import row_seed
 from vlrm.rejection_sampling.amplification import label_rates
+from vlrm.rejection_sampling.claim_questions import ClaimQuestions, ClaimQuestionSettings
 from vlrm.rejection_sampling.offer import offer_pairs
 from vlrm.rejection_sampling.rule import Rule
 from vlrm.rejection_sampling.select import past_experts, select_pairs, shortage
 from vlrm.rejection_sampling.shortcuts import find_shortcuts
 from vlrm.rejection_sampling.text_only import cross_fitted_margins
+from vlrm.reward.by_claim import ASKING
 from vlrm.reward.model import RewardModel
 from vlrm.reward.scoring import PAIR_TEXTS, pair_margins
 from vlrm.schema import CRITIQUE_TARGETS
@@ -31,13 +38,39 @@ def offer(
     quad_prompts: pa.Table,
     rule: Rule,
 ) -> pa.Table:
-    """Every pair on offer, with the distribution of its false claims."""
+    """Every pair of answers on offer, with the distribution of its false claims."""
     return offer_pairs(
         pa.concat_tables([candidates, edits]),
         pa.concat_tables([candidate_claims, edit_claims]),
         pa.concat_tables([prompts, quad_prompts]),
         rule.count_silent,
     )
+
+
+def offer_in_round(
+    candidates: pa.Table,
+    candidate_claims: pa.Table,
+    edits: pa.Table,
+    edit_claims: pa.Table,
+    prompts: pa.Table,
+    quad_prompts: pa.Table,
+    evidence: pa.Table,
+    quad_evidence: pa.Table,
+    reliability: dict[str, Any],
+    rule: Rule,
+    questions: ClaimQuestionSettings,
+    seed: int,
+) -> pa.Table:
+    """What a round offers: :func:`offer`, and questions about single claims of which the evidence is sure."""
+    vocabulary = words_known(reliability)
+    asked = ClaimQuestions(
+        objects_by_image(evidence) | objects_by_image(quad_evidence), Reliability.from_json(reliability), questions,
+        ASKING["embedded" if vocabulary is EMBEDDED else "photos"], vocabulary,
+    )  # fmt: skip
+    names = prompts["prompt_id"].to_pylist()
+    number = round(questions.per_prompt * len(names))
+    said = offer(candidates, candidate_claims, edits, edit_claims, prompts, quad_prompts, rule)
+    return pa.concat_tables([said, asked.draw(number, row_seed("claims", seed, *names[:1]))])
 
 
 def select(

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from vlrm.pipelines.rejection_sampling.nodes import check_kept, choose_critiques, offer, select
+from vlrm.pipelines.rejection_sampling.nodes import check_kept, choose_critiques, offer_in_round, select
 
 
 def create_pipeline(number: int, previous_model: str) -> Pipeline:
     return Pipeline(
         [
             node(
-                offer,
-                ["candidates", "candidate_claims", "edits", "edit_claims", "prompts", "quad_prompts",
-                 "params:rule"],
+                offer_in_round,
+                ["candidates", "candidate_claims", "edits", "edit_claims", "prompts", "quad_prompts", "evidence",
+                 "quad_evidence", "reliability", "params:rule", "params:claim_questions", "params:seed"],
                 "pairs_offered",
                 name="offer_pairs",
             ),

@@ -17,6 +17,7 @@ from vlrm.pipelines.settings import Critiques, Policy
 from vlrm.policy.local import LocalWriter
 from vlrm.policy.protocol import SEEDS, row_seed
 from vlrm.progress import say
+from vlrm.rejection_sampling.rule import QUESTION
 from vlrm.reward.critic import CriticExample, CriticTraining, load_critic, save_critic, train_critic
 from vlrm.reward.model import RewardModel
 from vlrm.reward.rows import TrainingPair, critique_texts, training_pairs
@@ -88,10 +89,11 @@ def criticise_on_policy(
 
 
 def criticised(pairs: Sequence[pa.Table], share: float) -> list[dict[str, Any]]:
-    """The responses, each once, of a ``share`` of the pairs: the same pairs in every round."""
+    """The responses, each once, of a ``share`` of the pairs: the same pairs in every round. An answer to a question
+    about one claim has nothing to be criticised step by step."""
     rows = {}
     for row in (row for table in pairs for row in table.to_pylist()):
-        if row_seed("criticised", row["chosen_id"], row["rejected_id"]) >= share * SEEDS:
+        if row["source"] == QUESTION or row_seed("criticised", row["chosen_id"], row["rejected_id"]) >= share * SEEDS:
             continue
         for side in ("chosen", "rejected"):
             rows[row[f"{side}_id"]] = {
