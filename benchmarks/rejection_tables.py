@@ -24,7 +24,7 @@ ROUNDS = {
 TOGETHER = {
     "kept of offered": "kept_share",
     "pairs of candidates among kept": "candidates_share",
-    "edited pairs, whole quad or not (`quad_share` of `rejection_sampling.json`)": "quad_share",
+    "pairs whose whole quad was kept": "quad_share",
     "had wrong before": "hard_share",
     "of those, labels right": "hard_accuracy",
     "text-only reward model trained on the kept pairs, on held-out ones": "text_only_reward",
@@ -33,7 +33,12 @@ TOGETHER = {
     "accuracy where the critique is wrong": "critique_wrong_accuracy",
     "the whole above the critiques' majority, points": "above_majority_verdict",
 }
-SOURCES = {"all": "all pairs", "candidates": "pairs of candidates", "counterfactual": "counterfactuals and quads"}
+SOURCES = {
+    "all": "all pairs",
+    "candidates": "pairs of candidates",
+    "counterfactual": "counterfactuals and quads",
+    "question": "claim questions",
+}
 
 
 def by_round(result: dict[str, Any]) -> str:
@@ -48,10 +53,10 @@ def by_round(result: dict[str, Any]) -> str:
 def by_source(result: dict[str, Any]) -> str:
     rows = [
         [SOURCES.get(name, name), f"{one['offered']:,}", f"{one['kept']:,} ({100 * one['share']:.1f} %)",
-         f"{100 * one['accuracy']:.1f} %"]
+         f"{100 * one['accuracy']:.1f} %", f"{100 * one['wrong_before']:.1f} %"]
         for name, one in result["by_source"].items()
     ]  # fmt: skip
-    return table(["source", "offered", "kept", "labels right"], rows)
+    return table(["source", "offered", "kept", "labels right", "had wrong before"], rows)
 
 
 def main() -> None:

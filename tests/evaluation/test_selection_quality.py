@@ -52,11 +52,11 @@ def test_nothing_eligible_is_no_curve():
 def test_yield_and_accuracy_by_source():
     pairs = table(
         right=[1.0, None, 1.0, 0.0], source=["candidates", "candidates", "counterfactual", "counterfactual"],
-        refused=[None, None, None, "length"],
+        refused=[None, None, None, "length"], reward_margin=[-0.5, 2.0, 1.0, -1.0],
     )  # fmt: skip
     found = by_source(pairs)
-    assert found["candidates"] == {"offered": 2, "kept": 2, "share": 1.0, "accuracy": 0.5}
-    assert found["counterfactual"] == {"offered": 2, "kept": 1, "share": 0.5, "accuracy": 1.0}
+    assert found["candidates"] == {"offered": 2, "kept": 2, "share": 1.0, "accuracy": 0.5, "wrong_before": 0.5}
+    assert found["counterfactual"] == {"offered": 2, "kept": 1, "share": 0.5, "accuracy": 1.0, "wrong_before": 0}
     assert found["all"]["accuracy"] == pytest.approx(2 / 3)
 
 

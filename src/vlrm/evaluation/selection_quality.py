@@ -85,13 +85,18 @@ def curve(score: Floats, right: pl.Series, eligible: np.ndarray) -> list[Point]:
 
 
 def by_source(pairs: pl.DataFrame) -> dict[str, dict[str, float | int | None]]:
-    """For each source and for all: pairs offered, kept, the share kept, and the accuracy of what is kept."""
+    """For each source and for all: pairs offered, kept, the share kept, the accuracy of what is kept, and how much of
+    it the model before had wrong."""
     found = {}
     for source in (*sorted(set(pairs["source"])), "all"):
         here = pairs if source == "all" else pairs.filter(pl.col("source") == source)
         kept = here.filter(pl.col("refused").is_null())
         accuracy = float(strictly(kept["right"]).mean()) if len(kept) else None
-        found[source] = {"offered": len(here), "kept": len(kept), "share": len(kept) / len(here), "accuracy": accuracy}
+        wrong = (kept["reward_margin"] < 0).to_numpy()
+        found[source] = {
+            "offered": len(here), "kept": len(kept), "share": len(kept) / len(here), "accuracy": accuracy,
+            "wrong_before": float(wrong.mean()) if len(kept) else None,
+        }  # fmt: skip
     return found
 
 
