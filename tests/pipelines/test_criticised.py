@@ -8,8 +8,14 @@ from vlrm.pipelines.critique_generation.nodes import _to_criticise
 from vlrm.pipelines.rm_training.nodes import criticised
 
 
-def pairs(numbers: range) -> pa.Table:
-    one = {"image_sha256": "i", "question": "What is there?", "chosen": "A dog.", "rejected": "A cat."}
+def pairs(numbers: range, source: str = "candidates") -> pa.Table:
+    one = {
+        "image_sha256": "i",
+        "question": "What is there?",
+        "chosen": "A dog.",
+        "rejected": "A cat.",
+        "source": source,
+    }
     return pa.Table.from_pylist([one | {"chosen_id": f"c{i}", "rejected_id": f"r{i}"} for i in numbers])
 
 
@@ -23,6 +29,10 @@ def test_all_responses_once_or_those_of_a_share_of_the_pairs() -> None:
         row["response_id"][1:] for row in few if row["text"] == "A cat."
     }
     assert [row["response_id"] for row in criticised(both, 0.2)][: len(few)] == [row["response_id"] for row in few]
+
+
+def test_answers_to_questions_about_one_claim_are_not_criticised() -> None:
+    assert len(criticised([pairs(range(2)), pairs(range(2, 9), "question")], 1.0)) == 4
 
 
 def test_critics_are_given_every_text_of_a_prompt_once_or_a_share_of_them() -> None:
