@@ -215,12 +215,19 @@ class Vlm:
         named = [reference for reference in dict.fromkeys(references) if reference is not None]
         found = {reference: self.seen.get(reference) for reference in named}
         missing = [reference for reference in named if found[reference] is None]
-        for start in range(0, len(missing), LOOK):
-            part = missing[start : start + LOOK]
+        together = self._together
+        for start in range(0, len(missing), together):
+            part = missing[start : start + together]
             for reference, seen in zip(part, self._look(part), strict=True):
                 found[reference] = seen
                 self.seen.put(reference, seen)
         return [None if reference is None else found[reference] for reference in references]
+
+    @property
+    def _together(self) -> int:
+        """Images of one forward pass. In a batch of others an image's features may differ in the last bit: those kept
+        for other processes are made alone, or a result would depend on who looks first. A GPU would wait for that."""
+        return 1 if self._features is not None and self.model.device.type == "cpu" else LOOK
 
     def looked_at(self, reference: str) -> str:
         """The reference under which an image is looked at: a tower sees it whole, whatever is asked."""

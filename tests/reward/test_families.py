@@ -108,6 +108,17 @@ def test_samples_of_a_prompt_do_not_depend_on_their_batch(vlm, images):
     assert generate(vlm, asked, sampling) == [generate(vlm, [one], sampling)[0] for one in asked]
 
 
+def test_features_kept_on_disk_are_those_of_each_image_alone(folder, tmp_path, monkeypatch):
+    """Whichever stage looks first, with whatever beside it: what it leaves is the same to the bit."""
+    together = []
+    look = Vlm._look
+    monkeypatch.setattr(Vlm, "_look", lambda self, part: together.append(len(part)) or look(self, part))
+    for features in (tmp_path / "kept", None):
+        vlm = Vlm.load(folder, tmp_path, features=features)
+        vlm.look([vlm.hold(Image.new("RGB", (64, 48), colour)) for colour in ("red", "green", "blue")])
+    assert together == [1, 1, 1, 3]
+
+
 def test_features_are_kept_on_disk_by_content_and_tower(folder, tmp_path, monkeypatch):
     image = Image.effect_noise((64, 48), 90).convert("RGB")
     first = Vlm.load(folder, tmp_path, features=tmp_path / "features")

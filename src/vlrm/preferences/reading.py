@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from vlrm.claims.table import evidence_by_image
 from vlrm.critiques.grammar import say
 from vlrm.preferences.pair import Critique, JudgedClaim, Preference, Side
+from vlrm.rejection_sampling.rule import QUESTION
 from vlrm.schema import claim_from_json
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def _joined(rows: Sequence[dict[str, Any]], tables: RoundTables, image: Callable
 
     def side(row: Mapping[str, Any], which: str) -> Side:
         about = (row["image_sha256"], row["question"], row[which])
+        if row["source"] == QUESTION:
+            return Side(row[which], (_answered(row, which, evidence.get(row["image_sha256"], ())),))
         return Side(row[which], tuple(claims[row[f"{which}_id"]]), tuple(critiques[about]))
 
     return [
@@ -71,6 +74,14 @@ def _joined(rows: Sequence[dict[str, Any]], tables: RoundTables, image: Callable
         )
         for row in rows
     ]  # fmt: skip
+
+
+def _answered(row: Mapping[str, Any], which: str, seen: Sequence[Evidence]) -> JudgedClaim:
+    """An answer to a claim question is one claim, which the evidence about objects of that noun decides."""
+    asked = {one.evidence_id for one in seen if one.kind == "object" and one.label in row["question"]}
+    behind = tuple(one for one in seen if one.evidence_id in asked or one.target in asked)
+    verdict, probability = ("supported", row["q_plus"]) if which == "chosen" else ("contradicted", row["q_minus"])
+    return JudgedClaim(row[which], row["kind"], 0, len(row[which]), verdict, probability, behind)
 
 
 def _where(paths: Sequence[Path], column: str, values: Iterable[str]) -> pa.Table:

@@ -18,7 +18,7 @@ from vlrm.seeing import prefix
 from vlrm.seeing.config import read_seeing, write_seeing
 from vlrm.seeing.looking import Looking
 from vlrm.seen import Seen, SeenImages
-from vlrm.vlm import HELD, Vlm, place_weights
+from vlrm.vlm import HELD, LOOK, Vlm, place_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,6 +146,10 @@ class EvidenceVlm(Vlm):
     def looked_at(self, reference: str) -> str:
         """The reference itself: a partial look is another one."""
         return reference
+
+    @property
+    def _together(self) -> int:
+        return LOOK  # experts keep what they find themselves
 
     def _look(self, references: Sequence[str]) -> list[Seen]:
         split = [whole(reference) for reference in references]
