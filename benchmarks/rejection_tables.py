@@ -53,7 +53,7 @@ def by_round(result: dict[str, Any]) -> str:
 def by_source(result: dict[str, Any]) -> str:
     rows = [
         [SOURCES.get(name, name), f"{one['offered']:,}", f"{one['kept']:,} ({100 * one['share']:.1f} %)",
-         f"{100 * one['accuracy']:.1f} %", f"{100 * one['wrong_before']:.1f} %"]
+         *(f"{100 * one[name]:.1f} %" if name in one else "" for name in ("accuracy", "wrong_before"))]
         for name, one in result["by_source"].items()
     ]  # fmt: skip
     return table(["source", "offered", "kept", "labels right", "had wrong before"], rows)

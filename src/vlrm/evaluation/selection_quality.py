@@ -92,7 +92,7 @@ def by_source(pairs: pl.DataFrame) -> dict[str, dict[str, float | int | None]]:
         here = pairs if source == "all" else pairs.filter(pl.col("source") == source)
         kept = here.filter(pl.col("refused").is_null())
         accuracy = float(strictly(kept["right"]).mean()) if len(kept) else None
-        wrong = (kept["reward_margin"] < 0).to_numpy()
+        wrong = (kept["reward_margin"] < 0).fill_null(False).to_numpy()
         found[source] = {
             "offered": len(here), "kept": len(kept), "share": len(kept) / len(here), "accuracy": accuracy,
             "wrong_before": float(wrong.mean()) if len(kept) else None,

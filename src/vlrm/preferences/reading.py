@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -78,7 +79,11 @@ def _joined(rows: Sequence[dict[str, Any]], tables: RoundTables, image: Callable
 
 def _answered(row: Mapping[str, Any], which: str, seen: Sequence[Evidence]) -> JudgedClaim:
     """An answer to a claim question is one claim, which the evidence about objects of that noun decides."""
-    asked = {one.evidence_id for one in seen if one.kind == "object" and one.label in row["question"]}
+    asked = {
+        one.evidence_id
+        for one in seen
+        if one.kind == "object" and re.search(rf"\b{re.escape(one.label)}\b", row["question"])
+    }
     behind = tuple(one for one in seen if one.evidence_id in asked or one.target in asked)
     verdict, probability = ("supported", row["q_plus"]) if which == "chosen" else ("contradicted", row["q_minus"])
     return JudgedClaim(row[which], row["kind"], 0, len(row[which]), verdict, probability, behind)

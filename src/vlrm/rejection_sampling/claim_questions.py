@@ -96,8 +96,8 @@ class ClaimQuestions:
                 continue
             thing = seen[int(rng.integers(len(seen)))]
             values = [
-                value for name, often in VALUES.items()
-                for value, _ in [thing.attributes.get(name, (UNSAID, 0.0))] * often if value != UNSAID
+                thing.attributes[name][0] for name, often in VALUES.items() for _ in range(often)
+                if name in thing.attributes and thing.attributes[name][0] != UNSAID
             ]  # fmt: skip
             confusable = bool(values) and bool(rng.random() < self.settings.confusable)
             if confusable or (values and rng.random() < 0.5):

@@ -104,18 +104,13 @@ def _selections(plan: _Plan) -> list[Node]:
                    "params:seed"],
                   _of("no_quads", n, "pairs"), "select_pairs"),
         ]  # fmt: skip
-        if "no_claim_questions" in plan.arms:
-            nodes.append(
-                _node("no_claim_questions", n, keep_whole_answers,
-                      [f"{here}.pairs_offered", *loop_kept, "rule_calibration", "params:rule", "params:seed"],
-                      _of("no_claim_questions", n, "pairs"), "select_pairs")
-            )  # fmt: skip
-        if "no_relation_edits" in plan.arms:
-            nodes.append(
-                _node("no_relation_edits", n, keep_unedited,
-                      [f"{here}.pairs_offered", *loop_kept, "rule_calibration", "params:rule", "params:seed"],
-                      _of("no_relation_edits", n, "pairs"), "select_pairs")
-            )  # fmt: skip
+        less = {"no_claim_questions": keep_whole_answers, "no_relation_edits": keep_unedited}
+        nodes += [
+            _node(name, n, keep,
+                  [f"{here}.pairs_offered", *loop_kept, "rule_calibration", "params:rule", "params:seed"],
+                  _of(name, n, "pairs"), "select_pairs")
+            for name, keep in less.items() if name in plan.arms
+        ]  # fmt: skip
         if "exact_labels" in plan.arms:
             nodes += [
                 _node("exact_labels", n, offer_by_truth,
