@@ -31,7 +31,7 @@ from runs import Job, line_of, run_jobs, seed_folder
 from sampling import measure as draw_in_all_ways
 from text_only_reward import text_only_margins
 from vlrm.ablation.labels import label_rows
-from vlrm.evaluation.baselines import baseline_figures, length_margin, text_only_margin
+from vlrm.evaluation.baselines import baseline_figures, length_margin, shares_quad, text_only_margin
 from vlrm.evaluation.bootstrap import SeedResampler, hierarchical_mean, image_clusters
 from vlrm.evaluation.figures import Figure
 from vlrm.evaluation.outcomes import credit
@@ -109,11 +109,12 @@ def shortcut_figures(arguments: argparse.Namespace, everything: list[pl.DataFram
         cluster = image_clusters(table)
         names = np.random.default_rng(seed).permutation(np.unique(cluster))
         test = np.isin(cluster, names[: int(HELD_OUT * len(names))])
+        train = ~test & ~shares_quad(table, test)
         weight = table["weight"].to_numpy()
         line = line_of(arguments, seed)
-        reward = text_only_margins(table.filter(~test), table.filter(test), line, seed_folder(arguments, seed), seed)
+        reward = text_only_margins(table.filter(train), table.filter(test), line, seed_folder(arguments, seed), seed)
         length = length_margin(table)
-        sign = 1 if (credit(length[~test]) * weight[~test]).sum() * 2 >= weight[~test].sum() else -1
+        sign = 1 if (credit(length[train]) * weight[train]).sum() * 2 >= weight[train].sum() else -1
         scale = weight[test] / weight[test].mean()
         values["text_only_reward"].append(credit(reward) * scale)
         values["text_only_classifier"].append(credit(text_only_margin(table, cluster, seed)[test]) * scale)

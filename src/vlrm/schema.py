@@ -210,6 +210,8 @@ EXAM_CRITIQUES = _schema(item_id=S, image=S, side=S, sample=I, text=S)
 """Of one side of an exam item, without evidence. ``image``: the reference that was shown (``blank:`` and such)."""
 CRITIQUE_TARGETS = _schema(critique_id=S, image_sha256=S, question=S, response=S, critique=S, verdict=S, template=S)
 """Accepted critiques as they are learned: references to evidence removed, with what they are about."""
+QUESTION = "question"
+"""The source of pairs that :mod:`vlrm.rejection_sampling.claim_questions` makes."""
 PAIRS = _schema(
     pair_id=S,
     prompt_id=S,
@@ -235,8 +237,9 @@ PAIRS = _schema(
     refused=S,
 )
 """``source``: candidates (two sampled answers; partial, other or opposite where one of them was written otherwise, see
-:mod:`vlrm.policy.sources`) or counterfactual. ``twin_id``: the pair with which one of unequal length is kept (the
-longer side is right in one of the two), null elsewhere. ``refused``: null when accepted, else the first failed test."""
+:mod:`vlrm.policy.sources`), counterfactual or :data:`QUESTION`. ``twin_id``: the pair with which one of unequal
+length is kept (the longer side is right in one of the two), null elsewhere. ``refused``: null when accepted, else the
+first failed test."""
 WATERFALL = _schema(source=S, test=S, refused=I, left=I)
 EXAM = _schema(
     item_id=S,

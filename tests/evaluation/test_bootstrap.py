@@ -7,6 +7,7 @@ from made_up_exams import exam_of, item
 from scipy import stats
 
 from vlrm.evaluation.bootstrap import Resampler, hierarchical_mean, image_clusters, paired_difference
+from vlrm.schema import QUESTION
 
 
 def test_agrees_with_scipy_when_every_item_is_its_own_cluster():
@@ -119,16 +120,43 @@ def test_hierarchical_spread_has_both_parts():
     assert (figure.high - figure.low) / (2 * 1.96) == pytest.approx(expected, rel=0.08)
 
 
-def test_the_two_images_of_a_quad_are_one_cluster():
-    table = exam_of(
-        item("a", "one"), item("b", "one", quad_id="q"), item("c", "two", quad_id="q"),
-        item("d", "three"), item("e", "two", quad_id="p"), item("f", "four", quad_id="p"),
-    )  # fmt: skip
-    frame = pl.from_arrow(table)
+def clusters_of(*items):
+    frame = pl.from_arrow(exam_of(*items))
     assert isinstance(frame, pl.DataFrame)
-    a, b, c, d, e, f = image_clusters(frame)
+    return image_clusters(frame).tolist()
+
+
+def test_an_image_rendered_for_a_quad_is_in_the_cluster_of_the_one_it_was_made_from():
+    a, b, c, d, e, f = clusters_of(
+        item("a", "one"), item("b", "one", quad_id="q"), item("c", "two", quad_id="q"),
+        item("d", "three"), item("e", "one", quad_id="p"), item("f", "four", quad_id="p"),
+    )  # fmt: skip
     assert a == b == c == e == f
     assert d != a
+
+
+def test_quads_found_among_other_images_do_not_join_them_all():
+    size = 12
+    own = [item(f"own {i}", f"image {i}") for i in range(size)]
+    found = [
+        item(f"{i} {side}", f"image {(i + side) % size}", quad_id=f"quad {i}") for i in range(size) for side in (0, 1)
+    ]
+    assert len(set(clusters_of(*own, *found))) == size
+    assert len(set(clusters_of(*found))) == size
+
+
+def test_a_question_about_a_claim_neither_joins_images_nor_parts_a_rendered_one_from_its_own():
+    about = {"source": QUESTION, "quad_id": "round?"}
+    a, b, c, d, e, f = clusters_of(
+        item("a", "one"), item("b", "one", quad_id="q"), item("c", "rendered", quad_id="q"),
+        item("d", "rendered", **about), item("e", "three", **about), item("f", "three"),
+    )  # fmt: skip
+    assert a == b == c == d
+    assert e == f != a
+
+
+def test_an_image_of_half_a_quad_stays_by_itself():
+    assert clusters_of(item("a", "one"), item("b", "two", quad_id="q")) == [0, 1]
 
 
 def test_same_seed_same_interval():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
+import pytest
 from test_select import pair
 
-from vlrm.evaluation.bootstrap import Resampler
+from vlrm.evaluation.bootstrap import Resampler, image_clusters
 from vlrm.rejection_sampling.shortcuts import find_shortcuts, weighted
-from vlrm.schema import PAIRS
+from vlrm.schema import PAIRS, QUESTION
 
 DEFAULTS = {"weight": 1.0, "margin": 0.0, "reward_margin": 0.5, "twin_id": None, "refused": None}
 
@@ -21,6 +23,36 @@ def table(rows) -> pa.Table:
 
 def told_by_words(number: int):
     return [pair(i, chosen=f"a red ball {i % 7}", rejected=f"a blue ball {i % 7}") for i in range(number)]
+
+
+def questions(number: int, images: int, told: bool):
+    """Quads each of which joins two of ``images``; ``told``: beside them pairs that words give away."""
+    rows = [
+        pair(2 * i + side, image_sha256=f"image {(i * (side + 1) + side) % images}", chosen=chosen, rejected=rejected,
+             source=QUESTION, quad_id=f"quad {i}")
+        for i in range(number)
+        for side, (chosen, rejected) in enumerate(((f"yes ball {i}", f"no ball {i}"), (f"no ball {i}", f"yes ball {i}")))
+    ]  # fmt: skip
+    if told:
+        rows += [
+            pair(2 * number + i, image_sha256=f"image {i % images}", chosen=f"a red ball {i % 7}", rejected=f"a blue ball {i % 7}")
+            for i in range(60)
+        ]  # fmt: skip
+    return rows
+
+
+def test_words_are_judged_on_other_images_though_questions_join_them_all():
+    rows = table(questions(number=60, images=20, told=True))
+    assert len(set(image_clusters(pl.DataFrame(rows)).tolist())) == 20
+    found = find_shortcuts(rows, draws=200)
+    assert found.text_only is not None
+    assert found.text_only.value == pytest.approx((60 + 120 / 2) / 180, abs=0.03)
+
+
+def test_a_quad_across_two_folds_is_not_learned_in_reverse():
+    found = find_shortcuts(table(questions(number=60, images=20, told=False)), draws=200)
+    assert found.text_only is not None
+    assert found.text_only.value == pytest.approx(0.5, abs=0.1)
 
 
 def test_words_that_tell_are_warned_of():

@@ -19,8 +19,7 @@ from vlrm.evaluation.bootstrap import DRAWS, Floats, SeedResampler, image_cluste
 from vlrm.evaluation.figures import Figure
 from vlrm.evaluation.judged import judge
 from vlrm.rejection_sampling.offer import OFFERED, PAIRED
-from vlrm.rejection_sampling.rule import QUESTION
-from vlrm.schema import B, F, I, S, claim_from_json
+from vlrm.schema import QUESTION, B, F, I, S, claim_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -150,9 +150,14 @@ def _figures(measured: Measures, linked: pa.Table, seed: int) -> dict[str, Figur
 
 
 def _clusters(images: list[str], linked: pa.Table) -> np.ndarray:
-    known = pl.DataFrame({"image_sha256": images, "quad_id": None}, schema_overrides={"quad_id": pl.String})
-    links = pl.DataFrame({name: linked[name].to_pylist() for name in known.columns}, schema=known.schema)
-    return image_clusters(pl.concat([known, links.unique(maintain_order=True)]))[: len(images)]
+    schema = {"image_sha256": pl.String, "quad_id": pl.String}
+    links = pl.DataFrame({name: linked[name].to_pylist() for name in schema}, schema=schema)
+    alone = pl.DataFrame(
+        {"image_sha256": sorted(set(images) - set(links["image_sha256"]))}, schema={"image_sha256": pl.String}
+    )
+    everything = pl.concat([links, alone], how="diagonal")
+    number = dict(zip(everything["image_sha256"], image_clusters(everything).tolist(), strict=True))
+    return np.array([number[image] for image in images])
 
 
 def _of_responses(rows: Sequence[Mapping[str, Any]], verdicts: Mapping[str, Counter[str]]) -> Measures:

@@ -35,7 +35,8 @@ def text_only_margin(exam: pl.DataFrame, clusters: Ints, seed: int = 0) -> Float
     """Out-of-fold margins of a 1-2-gram logistic regression on pair differences, folds by image cluster.
 
     Trains on difference vectors and their negatives (so it has no intercept and no side bias); NaN when there
-    are fewer clusters than folds.
+    are fewer clusters than folds. Of a quad (``quad_id``, where there is such a column) whose images lie in two folds
+    neither pair is learned from for the other: it has the other's words, turned round.
     """
     from scipy.sparse import vstack
     from sklearn.linear_model import LogisticRegression
@@ -48,12 +49,21 @@ def text_only_margin(exam: pl.DataFrame, clusters: Ints, seed: int = 0) -> Float
     differences = _differences(exam)
     margin = np.empty(len(exam))
     for index in range(FOLDS):
-        train, test = np.flatnonzero(fold_of != index), np.flatnonzero(fold_of == index)
+        held_out = fold_of == index
+        train, test = np.flatnonzero(~held_out & ~shares_quad(exam, held_out)), np.flatnonzero(held_out)
         features = vstack([differences[train], -differences[train]])
         labels = np.repeat([1, 0], len(train))
         model = LogisticRegression(C=1.0, fit_intercept=False, max_iter=500).fit(features, labels)
         margin[test] = model.decision_function(differences[test])
     return margin
+
+
+def shares_quad(pairs: pl.DataFrame, held_out: np.ndarray) -> np.ndarray:
+    """Of each of the ``pairs`` whether it is in a quad with one that is ``held_out`` [pairs]."""
+    if "quad_id" not in pairs.columns:
+        return np.zeros(len(pairs), dtype=bool)
+    quads = pairs["quad_id"].filter(pl.Series(held_out)).drop_nulls().unique()
+    return pairs["quad_id"].is_in(quads.implode()).fill_null(False).to_numpy()
 
 
 def _differences(exam: pl.DataFrame) -> csr_matrix:

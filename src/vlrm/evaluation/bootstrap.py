@@ -9,6 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from vlrm.evaluation.figures import Figure
+from vlrm.schema import QUESTION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -22,19 +23,30 @@ Ints = npt.NDArray[np.int64]
 
 
 def image_clusters(exam: pl.DataFrame) -> Ints:
-    """Cluster number of each exam row: rows of one image, and the two images of a quad, move together.
+    """Cluster number of each exam row or pair: rows of one image move together, and those of an image made from it.
 
-    A quad's second image is its first with one fact changed, so the two are no independent draws.
+    A quad's second image that was rendered for it is its first with one fact changed: no independent draw. Such an
+    image is known by being in quads with one other image only, and in nothing else (questions about single claims
+    aside). A quad's second image that was found among others is an image of its own: joined by their quads, all
+    images would be one.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     images, image = np.unique(exam["image_sha256"].to_numpy(), return_inverse=True)
-    linked = exam.with_columns(pl.Series("node", image)).filter(pl.col("quad_id").is_not_null())
-    edges = linked.with_columns(pl.col("node").first().over("quad_id").alias("first"))
+    rows = exam.select("quad_id").with_columns(pl.Series("image", image))
+    if "source" in exam.columns:
+        rows = rows.filter(exam["source"] != QUESTION)
+    made = (
+        rows.join(rows.drop_nulls("quad_id"), on="quad_id", how="left", suffix="_of", nulls_equal=False)
+        .filter(pl.col("image_of").is_null() | (pl.col("image") != pl.col("image_of")))
+        .group_by("image")
+        .agg(pl.col("image_of").first(), (pl.col("image_of").n_unique() == 1).alias("one"))
+        .filter("one")
+        .drop_nulls("image_of")
+    )
     graph = coo_array(
-        (np.ones(len(edges)), (edges["first"].to_numpy(), edges["node"].to_numpy())),
-        shape=(len(images), len(images)),
+        (np.ones(len(made)), (made["image"].to_numpy(), made["image_of"].to_numpy())), shape=(len(images), len(images))
     )
     _, component = connected_components(graph, directed=False)
     return np.asarray(component[image], dtype=np.int64)

@@ -94,8 +94,8 @@ def images_under(view: str, items: Sequence[dict[str, Any]], seed: int) -> list[
     rng = np.random.default_rng(seed)
     others = {}
     for name, i in place.items():
-        # Quads found on a few images link them all: then at least not the image itself, and no partner in a quad.
-        tries: list[list[int]] = [members[family[name]], sorted(partners[i]), [i], []]
+        # Where quads were found on a few images, all may be partners: then at least not the image itself.
+        tries: list[list[int]] = [sorted({*members[family[name]], *partners[i]}), [i], []]
         left_out = next(each for each in tries if len(each) < len(names))
         others[name] = names[other_place(int(rng.integers(len(names) - len(left_out))), left_out)]
     return [others[image] for image in own]

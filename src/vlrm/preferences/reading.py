@@ -13,8 +13,7 @@ import pyarrow.parquet as pq
 from vlrm.claims.table import evidence_by_image
 from vlrm.critiques.grammar import say
 from vlrm.preferences.pair import Critique, JudgedClaim, Preference, Side
-from vlrm.rejection_sampling.rule import QUESTION
-from vlrm.schema import claim_from_json
+from vlrm.schema import QUESTION, claim_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

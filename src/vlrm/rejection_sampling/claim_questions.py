@@ -14,8 +14,7 @@ from vlrm.claims.extract import extract_claims
 from vlrm.progress import track
 from vlrm.rejection_sampling.distributions import expert_margin
 from vlrm.rejection_sampling.offer import OFFERED
-from vlrm.rejection_sampling.rule import QUESTION
-from vlrm.schema import clear
+from vlrm.schema import QUESTION, clear
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

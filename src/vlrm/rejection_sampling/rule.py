@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from vlrm.schema import QUESTION
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-
-QUESTION = "question"
-"""The source of pairs that :mod:`vlrm.rejection_sampling.claim_questions` makes."""
 PAIR_KINDS = ("object", "existence", "count", "attribute", "relation", "text", "none")
 """What a pair can be about: the edit that made it, else its most telling claim's kind; ``none`` if none tells."""
 

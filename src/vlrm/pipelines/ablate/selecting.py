@@ -14,10 +14,10 @@ from vlrm.pipelines.opening import open_vlm
 from vlrm.pipelines.settings import Policy
 from vlrm.prompts import scenes_by_image
 from vlrm.rejection_sampling.offer import offer_pairs
-from vlrm.rejection_sampling.rule import QUESTION, Rule
+from vlrm.rejection_sampling.rule import Rule
 from vlrm.reward.model import RewardModel
 from vlrm.reward.scoring import PAIR_TEXTS, pair_margins
-from vlrm.schema import CLAIMS
+from vlrm.schema import CLAIMS, QUESTION
 
 CERTAIN = 0.5
 """tau where labels are exact: q+ is then 0 or 1."""

@@ -17,11 +17,11 @@ from vlrm.pipelines.settings import Critiques, Policy
 from vlrm.policy.local import LocalWriter
 from vlrm.policy.protocol import SEEDS, row_seed
 from vlrm.progress import say
-from vlrm.rejection_sampling.rule import QUESTION
 from vlrm.reward.critic import CriticExample, CriticTraining, load_critic, save_critic, train_critic
 from vlrm.reward.model import RewardModel
 from vlrm.reward.rows import TrainingPair, critique_texts, training_pairs
 from vlrm.reward.train import RewardTraining, StepLog, train_reward_model
+from vlrm.schema import QUESTION
 from vlrm.vlm import Vlm
 
 
