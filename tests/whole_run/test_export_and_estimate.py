@@ -64,6 +64,10 @@ def test_an_estimate_counts_every_stage_and_touches_no_round(whole_run):
     found = json.loads((whole_run.data / "08_reporting/estimate.json").read_text())
     assert set(found["by_round"]) == {"00", "01", "02", "outside rounds"}
     assert all(line["seconds"] is not None for line in found["lines"])
+    looked_at = [line for line in found["lines"] if line["work"] == "image annotated"]
+    features = list((whole_run.data / "cache" / "features").rglob("*.safetensors"))
+    each = sum(path.stat().st_size for path in features) / len(features)
+    assert sum(line["disk"] / line["items"] for line in looked_at) / len(looked_at) == pytest.approx(each, rel=0.2)
     total = found["total"]
     assert total["low"] < total["seconds"] < total["high"]
     assert total["completion_tokens"] > 0 and total["disk"] > 1e6

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlrm.devices import device_of, dtype_of
-from vlrm.pipelines.settings import Policy, image_store
+from vlrm.pipelines.settings import Policy, feature_store, image_store
 
 if TYPE_CHECKING:
     from vlrm.vlm import Vlm
@@ -17,7 +16,7 @@ def open_vlm(policy: Policy, data: str) -> Vlm:
     from vlrm.vlm import Vlm
 
     device = device_of(policy.device)
-    features = Path(data) / "cache" / "features" if policy.features else None
+    features = feature_store(data) if policy.features else None
     return Vlm.load(
         policy.base, image_store(data), dtype_of(policy.dtype, device), features, device=device,
         max_pixels=policy.max_pixels,

@@ -119,3 +119,8 @@ class BestOf(BaseModel):
 def image_store(data: str) -> Path:
     """The content-addressed image store under the data folder."""
     return Path(data) / "01_raw" / "images"
+
+
+def feature_store(data: str) -> Path:
+    """Where image features are kept under the data folder, with ``policy.features``."""
+    return Path(data) / "cache" / "features"

@@ -25,7 +25,7 @@ from vlrm.pipelines.groundwork.nodes import default_rule, know_experts
 from vlrm.pipelines.opening import open_vlm
 from vlrm.pipelines.rejection_sampling.nodes import choose_critiques, offer_in_round, select
 from vlrm.pipelines.rm_training.nodes import SavedCritic, criticise_on_policy, learn_to_criticise, learn_to_reward
-from vlrm.pipelines.settings import Critiques, Policy, World, image_store
+from vlrm.pipelines.settings import Critiques, Policy, World, feature_store, image_store
 from vlrm.progress import say
 from vlrm.prompts import draw_prompts
 from vlrm.rejection_sampling.claim_questions import ClaimQuestionSettings
@@ -81,6 +81,7 @@ class Sampler:
         prompts, scenes = self._prompts(rows, images)
         prompts, candidates = self._candidates(prompts)
         self._round(prompts, scenes, candidates)
+        self._features()
         seconds = time.perf_counter() - began
         return Measured(
             prompts=prompts.num_rows, seconds=seconds, units=self.units, yields=Yields.model_validate(self.yields)
@@ -301,6 +302,12 @@ class Sampler:
                 with timed() as lap:
                     score(model, part)
                 self._note(kind, lap, len(part), prompt_tokens=read)
+
+    def _features(self) -> None:
+        """What the tower makes of an image is kept for every image that is looked at: of a large tower, megabytes."""
+        kept = [path.stat().st_size for path in feature_store(self.data).rglob("*.safetensors")]
+        if kept:
+            self.units["image annotated"].disk = sum(kept) / len(kept)
 
     def _sizes(self, reward_model: Path, critic: Path) -> None:
         """What a round keeps of its models, and what the release keeps: twice, for the MLflow store has a copy."""
