@@ -26,27 +26,32 @@ def image_clusters(exam: pl.DataFrame) -> Ints:
     """Cluster number of each exam row or pair: rows of one image move together, and those of an image made from it.
 
     A quad's second image that was rendered for it is its first with one fact changed: no independent draw. Such an
-    image is known by being in quads with one other image only, and in nothing else (questions about single claims
-    aside). A quad's second image that was found among others is an image of its own: joined by their quads, all
-    images would be one.
+    image is known by being in quads with one other image only, and in nothing else (questions about single claims and
+    other wordings aside). A quad's second image that was found among others is an image of its own: joined by their
+    quads, all images would be one. Give whole tables: a part of the rows may lack those that tell.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     images, image = np.unique(exam["image_sha256"].to_numpy(), return_inverse=True)
-    rows = exam.select("quad_id").with_columns(pl.Series("image", image))
+    telling = pl.lit(True)
     if "source" in exam.columns:
-        rows = rows.filter(exam["source"] != QUESTION)
+        telling &= pl.col("source") != QUESTION
+    if "group_id" in exam.columns:
+        telling &= pl.col("group_id").is_null() | (pl.col("group_id") == pl.col("item_id"))
+    rows = exam.with_columns(pl.Series("image", image)).filter(telling).select("image", "quad_id")
+    first, last = (end.over("quad_id") for end in (pl.col("image").min(), pl.col("image").max()))
+    # The other image of the row's quad: null without a quad, and where the quad's other pair is not here.
+    other = pl.when(pl.col("quad_id").is_not_null() & (first != last)).then(first + last - pl.col("image"))
     made = (
-        rows.join(rows.drop_nulls("quad_id"), on="quad_id", how="left", suffix="_of", nulls_equal=False)
-        .filter(pl.col("image_of").is_null() | (pl.col("image") != pl.col("image_of")))
+        rows.with_columns(other.alias("other"))
         .group_by("image")
-        .agg(pl.col("image_of").first(), (pl.col("image_of").n_unique() == 1).alias("one"))
+        .agg(pl.col("other").first(), (pl.col("other").n_unique() == 1).alias("one"))
         .filter("one")
-        .drop_nulls("image_of")
+        .drop_nulls("other")
     )
     graph = coo_array(
-        (np.ones(len(made)), (made["image"].to_numpy(), made["image_of"].to_numpy())), shape=(len(images), len(images))
+        (np.ones(len(made)), (made["image"].to_numpy(), made["other"].to_numpy())), shape=(len(images), len(images))
     )
     _, component = connected_components(graph, directed=False)
     return np.asarray(component[image], dtype=np.int64)

@@ -20,15 +20,17 @@ if TYPE_CHECKING:
 def cross_fitted_margins(pairs: pa.Table, tau: float, seed: int) -> dict[str, float]:
     """Pair id -> out-of-fold text-only log-odds, for pairs with ``q_plus >= tau``; folds keep images whole.
 
-    The two images of a quad count as one. Pairs are left out when there are too few images to fold. The classifier's
-    margins are made log-odds by one factor (:func:`calibrated`): where words tell nothing its margins are noise, and
-    weights that took noise for knowledge would themselves teach which words lose.
+    An image rendered for a quad counts with its own. Pairs are left out when there are too few images to fold. The
+    classifier's margins are made log-odds by one factor (:func:`calibrated`): where words tell nothing its margins are
+    noise, and weights that took noise for knowledge would themselves teach which words lose.
     """
-    frame = pl.DataFrame(pairs.select(["pair_id", "image_sha256", "quad_id", "chosen", "rejected", "q_plus"]))
+    frame = pl.DataFrame(pairs)
+    # Of all that is offered: the pair that shows which image one was rendered from may itself not be sure.
+    frame = frame.with_columns(pl.Series("cluster", image_clusters(frame)))
     sure = frame.filter(pl.col("q_plus") >= tau).sort("pair_id")
     if sure.is_empty():
         return {}
-    margins = calibrated(text_only_margin(sure, image_clusters(sure), seed))
+    margins = calibrated(text_only_margin(sure, sure["cluster"].to_numpy(), seed))
     return {name: float(m) for name, m in zip(sure["pair_id"], margins, strict=True) if math.isfinite(m)}
 
 
