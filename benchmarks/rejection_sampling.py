@@ -15,9 +15,8 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,26 +26,28 @@ from rich.table import Table
 from loop import report_part
 from measured_on import ROOT, commit, machine, versions
 from rejection_plots import curve_plot, error_plot
+from rejection_shortcuts import shortcut_figures, shortcuts_by_round
 from runs import Job, line_of, run_jobs, seed_folder
 from sampling import measure as draw_in_all_ways
-from text_only_reward import text_only_margins
 from vlrm.ablation.labels import label_rows
-from vlrm.evaluation.baselines import baseline_figures, length_margin, shares_quad, text_only_margin
-from vlrm.evaluation.bootstrap import SeedResampler, hierarchical_mean, image_clusters
+from vlrm.evaluation.baselines import baseline_figures
+from vlrm.evaluation.bootstrap import hierarchical_mean, image_clusters
 from vlrm.evaluation.figures import Figure
-from vlrm.evaluation.outcomes import credit
 from vlrm.evaluation.over_seeds import OVER_VERDICT, SeedFigures, over_seeds, seed_run
 from vlrm.evaluation.selection_quality import by_source, curves, judged_by_truth, mean_curves, strictly
 from vlrm.evaluation.summary import with_interval
 from vlrm.prompts import scenes_by_image
 from vlrm.rejection_sampling.amplification import grown, merged, overall
 from vlrm.rejection_sampling.shortcuts import in_quads
+from vlrm.schema import QUESTION
+
+if TYPE_CHECKING:
+    import numpy as np
 
 RESULT = ROOT / "benchmarks" / "results" / "rejection_sampling.json"
 VERSIONED = ("vlrm", "torch", "transformers", "peft", "kedro", "numpy", "scikit-learn")
 SELF = "ablation.self_labelled"
 YIELDS = [round(0.05 * step, 2) for step in range(1, 15)]
-HELD_OUT = 0.2
 
 
 def run_all(arguments: argparse.Namespace, console: Console) -> None:
@@ -68,10 +69,19 @@ def truth_of(line: Path, number: int) -> dict[str, Any]:
 
 
 def judged_rounds(line: Path, rounds: int) -> list[pl.DataFrame]:
-    """Every round's offered pairs with what exact truth says of their labels."""
-    return [
+    """Every round's offered pairs with what exact truth says of their labels, and their ``cluster`` among all."""
+    tables = [
         judged_by_truth(pq.read_table(line / f"{n:02d}" / "pairs_judged.parquet"), truth_of(line, n), n)
         for n in range(1, rounds + 1)
+    ]
+    return clustered(tables)
+
+
+def clustered(rounds: list[pl.DataFrame]) -> list[pl.DataFrame]:
+    """The rounds' tables, each with the image clusters of its rows as ``cluster``; no two rounds share an image."""
+    return [
+        table.with_columns(pl.Series("cluster", image_clusters(table) + 1_000_000 * number, dtype=pl.Int64))
+        for number, table in enumerate(rounds)
     ]
 
 
@@ -79,17 +89,19 @@ def self_labelled_rounds(line: Path) -> list[pl.DataFrame]:
     """The labels of every round of the arm that labels its own pairs; it may have more rounds than the loop."""
     folder = line / SELF.replace(".", "/")
     numbers = sorted(int(path.parent.name) for path in folder.glob("[0-9][0-9]/pairs.parquet"))
-    return [
-        pl.DataFrame(label_rows(pq.read_table(folder / f"{n:02d}" / "pairs.parquet"), truth_of(line, n), "self", n))
-        for n in numbers
-    ]
+    return clustered(
+        [
+            pl.DataFrame(label_rows(pq.read_table(folder / f"{n:02d}" / "pairs.parquet"), truth_of(line, n), "self", n))
+            for n in numbers
+        ]
+    )
 
 
 def over(rounds: list[list[pl.DataFrame]], value: Any) -> list[Figure | None]:
     """One figure a round from tables [seed][round], with intervals over seeds and images."""
     found = []
     for tables in zip(*rounds, strict=False):  # as many as every seed has
-        found.append(hierarchical_mean([value(t) for t in tables], [image_clusters(t) for t in tables]))
+        found.append(hierarchical_mean([value(t) for t in tables], [t["cluster"].to_numpy() for t in tables]))
     return found
 
 
@@ -97,31 +109,12 @@ def kept(table: pl.DataFrame) -> pl.DataFrame:
     return table.filter(pl.col("refused").is_null())
 
 
+def share_kept(table: pl.DataFrame) -> np.ndarray:
+    return table["refused"].is_null().cast(pl.Float64).to_numpy()
+
+
 def wrong_before(table: pl.DataFrame) -> np.ndarray:
     return (table["reward_margin"] < 0).cast(pl.Float64).to_numpy()
-
-
-def shortcut_figures(arguments: argparse.Namespace, everything: list[pl.DataFrame]) -> dict[str, Figure | None]:
-    """Weighted accuracy of what cannot see on the held-out fifth of each seed's kept pairs, all rounds together."""
-    values: dict[str, list[np.ndarray]] = {"text_only_reward": [], "text_only_classifier": [], "length_only": []}
-    clusters = []
-    for seed, table in enumerate(everything):
-        cluster = image_clusters(table)
-        names = np.random.default_rng(seed).permutation(np.unique(cluster))
-        test = np.isin(cluster, names[: int(HELD_OUT * len(names))])
-        train = ~test & ~shares_quad(table, test)
-        weight = table["weight"].to_numpy()
-        line = line_of(arguments, seed)
-        reward = text_only_margins(table.filter(train), table.filter(test), line, seed_folder(arguments, seed), seed)
-        length = length_margin(table)
-        sign = 1 if (credit(length[train]) * weight[train]).sum() * 2 >= weight[train].sum() else -1
-        scale = weight[test] / weight[test].mean()
-        values["text_only_reward"].append(credit(reward) * scale)
-        values["text_only_classifier"].append(credit(text_only_margin(table, cluster, seed)[test]) * scale)
-        values["length_only"].append(credit(sign * length[test]) * scale)
-        clusters.append(cluster[test])
-    resampler = SeedResampler(clusters)
-    return {name: resampler.mean(value, share=False) for name, value in values.items()}
 
 
 def critic_figures(arguments: argparse.Namespace) -> SeedFigures:
@@ -167,22 +160,24 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     accuracy = over(chosen, lambda t: strictly(t["right"]))
     whole = [[pl.concat(rounds)] for rounds in chosen]
     hard = [[t.filter(pl.col("reward_margin") < 0) for t in rounds] for rounds in whole]
-    offered = [[pl.concat(rounds)] for rounds in judged]
     shares = shortcut_figures(arguments, everything)
     words = [shares[name] for name in ("text_only_reward", "text_only_classifier")]
     models = critic_figures(arguments)
     drawn = [curves(table, n) for rounds in judged for n, table in enumerate(rounds)]
-    kept_row = (pl.col("refused").is_null()).cast(pl.Float64)
+    answers = [[table.filter(pl.col("source") != QUESTION) for table in rounds] for rounds in judged]
     return {
         "kept_accuracy_by_round": accuracy,
-        "kept_share": over(offered, lambda t: t.select(kept_row).to_series().to_numpy())[0],
-        "kept_share_by_round": over(judged, lambda t: t.select(kept_row).to_series().to_numpy()),
+        # Of pairs of answers: claim questions are offered only where the evidence is sure.
+        "kept_share": over([[pl.concat(rounds)] for rounds in answers], share_kept)[0],
+        "kept_share_by_round": over(answers, share_kept),
+        "kept_share_with_questions": over([[pl.concat(rounds)] for rounds in judged], share_kept)[0],
         "by_source": by_source(pl.concat([table for rounds in judged for table in rounds])),
         "candidates_share": over(whole, lambda t: (t["source"] == "candidates").cast(pl.Float64).to_numpy())[0],
         "quad_share": over(whole, lambda t: in_quads(t).cast(pl.Float64).to_numpy())[0],
         # The higher of the two counts, as the text-only classifier is defined (docs/rejection_sampling.md).
         "text_only_accuracy": max((one for one in words if one), key=lambda one: abs(one.value - 0.5), default=None),
         **shares,
+        "shortcuts_by_round": shortcuts_by_round(judged),
         "length_only_accuracy": shares["length_only"],
         "hard_share": over(whole, wrong_before)[0],
         "hard_share_by_round": over(chosen, wrong_before),

@@ -2,14 +2,17 @@
 
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 from rich.console import Console
 
 from vlrm.estimate.extrapolate import Prices, estimate
 from vlrm.estimate.measured import Measured, Unit, Yields, timed
 from vlrm.estimate.table import between, clock, estimate_table
+from vlrm.estimate.tried import criticised_sides
 from vlrm.estimate.work import ExamSize, Sizes, all_work
 from vlrm.progress import say
+from vlrm.schema import QUESTION
 
 SIZES = Sizes(
     rounds=3, round_prompts=150, calibration_scenes=300, calibration_prompts=120,
@@ -123,3 +126,15 @@ def test_times_are_told_as_people_say_them(seconds, told):
 )
 def test_a_range_has_one_unit(ends, told):
     assert between(*ends) == told
+
+
+def test_critiques_are_counted_of_answers_and_not_of_claim_questions():
+    def kept(source: str, number: int) -> dict[str, object]:
+        return {"source": source, "chosen_id": f"{source} c{number}", "rejected_id": f"{source} r{number}"}
+
+    answers = [kept("candidates", number) for number in range(6)]
+    pairs = pa.Table.from_pylist([*answers, *(kept(QUESTION, number) for number in range(14))])
+    assert criticised_sides(pairs, questions=1.0) == pytest.approx(12 / 20)
+    assert criticised_sides(pairs, questions=0.4) == pytest.approx(2 * 0.6)
+    assert criticised_sides(pa.Table.from_pylist(answers), questions=0.4) == 2
+    assert criticised_sides(pa.Table.from_pylist([kept(QUESTION, 0)]), questions=0.4) == 0

@@ -49,6 +49,34 @@ def test_words_are_judged_on_other_images_though_questions_join_them_all():
     assert found.text_only.value == pytest.approx((60 + 120 / 2) / 180, abs=0.03)
 
 
+def test_what_whole_answers_give_away_is_not_hidden_by_questions_that_give_nothing_away():
+    found = find_shortcuts(table(questions(number=300, images=20, told=True)), draws=200)
+    assert found.text_only is not None and found.text_only.value < 0.6
+    assert found.text_only_answers is not None and found.text_only_answers.value > 0.95
+    assert any("words alone" in warning and "whole answers" in warning for warning in found.warnings)
+    assert find_shortcuts(table(told_by_words(60)), draws=200).text_only_answers is None
+
+
+def test_a_refused_pair_tells_which_image_was_rendered_from_which():
+    """What holds of one scene alone is not learned on its rendering and asked of the scene itself."""
+    rows = []
+    for i in range(40):
+        own, rendered = f"image {i}", f"image {i} rendered"
+        better, worse = (f"a ball {i}", f"a cube {i}")[:: 1 if i % 2 else -1]
+        said = {"chosen": better, "rejected": worse}
+        quad = {"quad_id": f"k{i}", "source": "counterfactual", "refused": "undecided"}
+        rows += [
+            pair(4 * i, image_sha256=own, **said),
+            pair(4 * i + 1, image_sha256=rendered, source=QUESTION, **said),
+            pair(4 * i + 2, image_sha256=own, **quad),
+            pair(4 * i + 3, image_sha256=rendered, **quad),
+        ]
+    found, alone = (find_shortcuts(table(some), draws=200) for some in (rows, [r for r in rows if "refused" not in r]))
+    assert found.pairs == alone.pairs == 80
+    assert found.text_only is not None and found.text_only.value < 0.6
+    assert alone.text_only is not None and alone.text_only.value > 0.7
+
+
 def test_a_quad_across_two_folds_is_not_learned_in_reverse():
     found = find_shortcuts(table(questions(number=60, images=20, told=False)), draws=200)
     assert found.text_only is not None

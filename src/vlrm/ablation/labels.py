@@ -115,10 +115,12 @@ class LabelRound(BaseModel):
 def label_rounds(seeds: Sequence[pl.DataFrame], draws: int = DRAWS, seed: int = 0) -> list[LabelRound]:
     """Every arm and round of LABELS, one table a seed, with intervals over seeds and images."""
     rounds = []
+    # Over all arms: what one keeps may lack the pair that shows which image another was rendered from.
+    seeds = [table.with_columns(pl.Series("cluster", image_clusters(table))) for table in seeds]
     for arm, number in pl.concat(seeds).select("arm", "round").unique(maintain_order=True).rows():
         here = [table.filter((pl.col("arm") == arm) & (pl.col("round") == number)) for table in seeds]
         here = [table for table in here if len(table)]
-        resampler = SeedResampler([image_clusters(table) for table in here], draws, seed)
+        resampler = SeedResampler([table["cluster"].to_numpy() for table in here], draws, seed)
         values = [errors_of(table) for table in here]
         figures = {name: resampler.mean([one[name] for one in values]) for name in values[0]}
         pairs = round(sum(map(len, here)) / len(here))

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from vlrm.critiques.templates import named
 from vlrm.reward.model import Row
-from vlrm.schema import PAIRS
+from vlrm.schema import PAIRS, QUESTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -53,6 +53,20 @@ def as_kept(offered: pa.Table) -> pa.Table:
     names = set(PAIRS.names)
     told = [{name: value for name, value in row.items() if name in names} for row in rows]
     return pa.Table.from_pylist([row | {"weight": 1.0, "margin": 0.0} for row in told], PAIRS)
+
+
+def answers_among(pairs: pa.Table) -> pa.Table:
+    """Pairs that critiques are sampled of: those of claim questions have none."""
+    return pairs.filter(pc.not_equal(pairs["source"], QUESTION))
+
+
+def criticised_sides(pairs: pa.Table, questions: float) -> float:
+    """Distinct answers a kept pair that are criticised, where at most the share ``questions`` is of claim questions."""
+    answers = answers_among(pairs)
+    if not answers.num_rows:
+        return 0.0
+    ids = {*answers["chosen_id"].to_pylist(), *answers["rejected_id"].to_pylist()}
+    return len(ids) / answers.num_rows * (1 - min(questions, 1 - answers.num_rows / pairs.num_rows))
 
 
 def sides(pairs: pa.Table) -> list[Row]:

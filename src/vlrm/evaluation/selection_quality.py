@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from vlrm.ablation.labels import label_rows
 from vlrm.rejection_sampling.select import TESTS
+from vlrm.schema import QUESTION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +43,9 @@ def judged_by_truth(judged: pa.Table, scenes: Mapping[str, Scene], number: int =
 
     Pairs on images of unknown truth are left out.
     """
-    labels = pl.DataFrame(label_rows(judged, scenes, "full", number)).select("pair_id", "right", "mined")
+    labels = (
+        pl.DataFrame(label_rows(judged, scenes, "full", number)).filter("known").select("pair_id", "right", "mined")
+    )
     return pl.DataFrame(judged).join(labels, on="pair_id", how="inner")
 
 
@@ -52,12 +55,14 @@ def strictly(right: pl.Series) -> Floats:
 
 
 def curves(pairs: pl.DataFrame, seed: int = 0) -> dict[str, list[Point]]:
-    """Precision over yield on all offered pairs, for three ways to choose.
+    """Precision over yield on all offered pairs of answers, for three ways to choose.
 
+    Claim questions are left out: they are offered only where the evidence is sure, which is a rule of its own.
     ``no_rule``: pairs whose evidence leans to one side, in random order. ``groundedness``: by the difference of the
     expected numbers of false claims. ``full_rule``: by q+, among pairs that no other test of the rule refused; those
     under the rule's own threshold were not asked the other tests, so beyond it the curve is of q+ alone.
     """
+    pairs = pairs.filter(pl.col("source") != QUESTION)
     random = np.random.default_rng(seed).random(len(pairs))
     leaning = (pairs["q_plus"] > pairs["q_minus"]).to_numpy()
     passing = leaning & ~pairs["refused"].is_in(OWN_TESTS).fill_null(False).to_numpy()

@@ -95,7 +95,7 @@ def images_under(view: str, items: Sequence[dict[str, Any]], seed: int) -> list[
     others = {}
     for name, i in place.items():
         # Where quads were found on a few images, all may be partners: then at least not the image itself.
-        tries: list[list[int]] = [sorted({*members[family[name]], *partners[i]}), [i], []]
+        tries: list[list[int]] = [sorted({*members[family[name]], *partners[i]}), sorted(partners[i]), [i], []]
         left_out = next(each for each in tries if len(each) < len(names))
         others[name] = names[other_place(int(rng.integers(len(names) - len(left_out))), left_out)]
     return [others[image] for image in own]

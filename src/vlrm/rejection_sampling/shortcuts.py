@@ -13,8 +13,11 @@ from vlrm.evaluation.bootstrap import DRAWS, Floats, Resampler, image_clusters, 
 from vlrm.evaluation.figures import Figure
 from vlrm.evaluation.outcomes import credit
 from vlrm.rejection_sampling.offer import PAIRED
+from vlrm.schema import QUESTION
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pyarrow as pa
 
 BLIND = (0.45, 0.55)
@@ -22,6 +25,13 @@ BLIND = (0.45, 0.55)
 
 QUADS = 0.5
 """The share of kept pairs that should be of a quad, whose two images turn the preference round."""
+
+SHORTCUTS = {
+    "text_only": ("their words alone", "kept pairs"),
+    "shorter": ("their length alone", "kept pairs"),
+    "text_only_answers": ("their words alone", "kept pairs of whole answers"),
+    "shorter_answers": ("their length alone", "kept pairs of whole answers"),
+}
 
 
 class Shortcuts(BaseModel):
@@ -34,37 +44,55 @@ class Shortcuts(BaseModel):
     """Weighted share that a 1-2-gram classifier orders rightly, out of fold by image; None below five images."""
     shorter: Figure | None
     """Weighted share in which the shorter side is the better one, a tie one half."""
+    text_only_answers: Figure | None
+    """``text_only`` on whole answers; None without claim questions beside them, which are balanced as they are made."""
+    shorter_answers: Figure | None
     quad_share: float
     """Pairs that are kept together with their quad's other one; an edit without another image is in none."""
     candidates_share: float
     wrong_before_share: float | None
     """Pairs that the reward model before had the other way round; None without one."""
+    wrong_before_answers: float | None
     effective_pairs: float
     """(sum of weights) squared over the sum of their squares: how many pairs of equal weight these are worth."""
     kinds: dict[str, int]
     warnings: list[str]
 
 
-def find_shortcuts(kept: pa.Table, seed: int = 0, draws: int = DRAWS) -> Shortcuts:
-    """Measure one round's kept PAIRS; intervals are bootstrapped by image, the images of a quad together."""
-    frame = pl.DataFrame(kept)
-    clusters = image_clusters(frame)
+def find_shortcuts(judged: pa.Table, seed: int = 0, draws: int = DRAWS) -> Shortcuts:
+    """Measure the kept ones of a round's PAIRS; intervals are bootstrapped by image, one rendered from another with it.
+
+    ``judged`` holds the refused ones too: they tell which image was rendered from which.
+    """
+    everything = pl.DataFrame(judged)
+    frame = everything.with_columns(pl.Series("cluster", image_clusters(everything))).filter(
+        pl.col("refused").is_null()
+    )
+    clusters = frame["cluster"].to_numpy()
     weight = frame["weight"].fill_null(1.0).to_numpy()
     resampler = Resampler(clusters, draws, seed)
-    text = weighted(credit(text_only_margin(frame, clusters, seed)), weight, resampler)
-    shorter = weighted(credit(length_margin(frame)), weight, resampler)
+    right = {"text_only": credit(text_only_margin(frame, clusters, seed)), "shorter": credit(length_margin(frame))}
+    found = {name: weighted(each, weight, resampler) for name, each in right.items()}
+    question = (frame["source"] == QUESTION).to_numpy()
+    answers = {
+        f"{name}_answers": weighted(np.where(question, np.nan, each), weight, resampler) if question.any() else None
+        for name, each in right.items()
+    }
     quads = _share(in_quads(frame))
-    known = frame["reward_margin"].drop_nulls()
+    known = frame.drop_nulls("reward_margin")
+    wrong = known["reward_margin"] < 0
+    whole = wrong.filter(known["source"] != QUESTION)
     return Shortcuts(
         pairs=len(frame),
-        text_only=text,
-        shorter=shorter,
+        **found,
+        **answers,
         quad_share=quads,
         candidates_share=_share(frame["source"].is_in(PAIRED)),
-        wrong_before_share=_share(known < 0) if len(known) else None,
+        wrong_before_share=_share(wrong) if len(wrong) else None,
+        wrong_before_answers=_share(whole) if len(whole) else None,
         effective_pairs=float(weight.sum() ** 2 / np.square(weight).sum()) if len(frame) else 0.0,
         kinds={str(kind): int(number) for kind, number in frame.group_by("kind").len().sort("kind").iter_rows()},
-        warnings=_warnings(text, shorter, quads if len(frame) else 1.0),
+        warnings=_warnings(found | answers, quads if len(frame) else 1.0),
     )
 
 
@@ -88,13 +116,14 @@ def _share(rows: pl.Series) -> float:
     return float(rows.mean() or 0.0)  # type: ignore[arg-type]
 
 
-def _warnings(text: Figure | None, shorter: Figure | None, quads: float) -> list[str]:
+def _warnings(found: Mapping[str, Figure | None], quads: float) -> list[str]:
     """One sentence for each shortcut whose whole interval lies outside :data:`BLIND`, and for too few quads."""
     told = []
-    for figure, what in ((text, "their words alone"), (shorter, "their length alone")):
+    for name, (what, pairs) in SHORTCUTS.items():
+        figure = found[name]
         if figure is not None and (figure.low > BLIND[1] or figure.high < BLIND[0]):
             told.append(
-                f"{what} order {figure.value:.0%} of the kept pairs rightly ({figure.low:.0%} to {figure.high:.0%}, "
+                f"{what} order {figure.value:.0%} of the {pairs} rightly ({figure.low:.0%} to {figure.high:.0%}, "
                 f"blind is {BLIND[0]:.0%} to {BLIND[1]:.0%}): a reward model can learn them without looking; more "
                 "quads (rule.quad_share, counterfactuals.per_prompt) turn the preference round."
             )

@@ -17,7 +17,15 @@ from vlrm.critiques.grammar import without_verdict
 from vlrm.critiques.templates import choose
 from vlrm.errors import UserError
 from vlrm.estimate.measured import Lap, Measured, Unit, Yields, size_of, timed
-from vlrm.estimate.tried import as_kept, quoted_talks, sides, tokens_read, tokens_written
+from vlrm.estimate.tried import (
+    answers_among,
+    as_kept,
+    criticised_sides,
+    quoted_talks,
+    sides,
+    tokens_read,
+    tokens_written,
+)
 from vlrm.experts.config import ExpertConfig, build_experts
 from vlrm.pipelines.critique_generation.nodes import criticise, edit, sample, verify, verify_edits
 from vlrm.pipelines.expert_annotation.nodes import annotate
@@ -34,7 +42,7 @@ from vlrm.reward.critic import CriticTraining
 from vlrm.reward.model import ModelConfig, RewardModel, Row
 from vlrm.reward.scoring import score
 from vlrm.reward.train import RewardTraining
-from vlrm.schema import SCENES
+from vlrm.schema import QUESTION, SCENES
 from vlrm.user_files import Row as UserRow
 from vlrm.user_files import ingest
 
@@ -205,8 +213,7 @@ class Sampler:
         self.yields["criticised"] = critiques.num_rows / loop.critiques.samples / number
         self.yields["targets"] = counts["kept"] / max(1, critiques.num_rows)
         pairs = kept if kept.num_rows >= loop.reward.pairs_per_step else as_kept(offered)
-        ids = pairs["chosen_id"].to_pylist() + pairs["rejected_id"].to_pylist()
-        self.yields["sides"] = len(set(ids)) / max(1, pairs.num_rows)
+        self.yields["sides"] = criticised_sides(pairs, loop.rule.target_mix.get(QUESTION, 1.0))
         self._train(pairs, targets)
 
     def _annotate(self, prompts: pa.Table) -> pa.Table:
@@ -260,7 +267,7 @@ class Sampler:
         trained.save(critic)
         if not pairs.num_rows:
             return
-        spoken = pairs.slice(0, max(1, loop.critiques.sampling.batch_size // 2))
+        spoken = answers_among(pairs).slice(0, max(1, loop.critiques.sampling.batch_size // 2))
         with timed() as lap:
             every = loop.critiques.model_copy(update={"on_policy_share": 1.0})
             critiques = criticise_on_policy(critic, loop.policy, every, SEED, self.data, spoken)

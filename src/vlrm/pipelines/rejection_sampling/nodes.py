@@ -100,13 +100,13 @@ def select(
 
 
 def check_kept(
-    kept: pa.Table, candidates: pa.Table, candidate_claims: pa.Table, edit_claims: pa.Table, seed: int
+    kept: pa.Table, judged: pa.Table, candidates: pa.Table, candidate_claims: pa.Table, edit_claims: pa.Table, seed: int
 ) -> tuple[dict[str, Any], pa.Table]:
     """Whether the kept pairs can be told apart without looking, and how often each label is hallucinated."""
     rates = label_rates(
         pa.concat_tables([candidate_claims, edit_claims]), set(candidates["response_id"].to_pylist()), kept
     )
-    return find_shortcuts(kept, seed).model_dump(), rates
+    return find_shortcuts(judged, seed).model_dump(), rates
 
 
 def choose_critiques(

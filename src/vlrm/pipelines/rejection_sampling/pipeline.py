@@ -26,7 +26,7 @@ def create_pipeline(number: int, previous_model: str) -> Pipeline:
             ),
             node(
                 check_kept,
-                [f"pairs_{number:02d}", "candidates", "candidate_claims", "edit_claims", "params:seed"],
+                [f"pairs_{number:02d}", "pairs_judged", "candidates", "candidate_claims", "edit_claims", "params:seed"],
                 ["summary_shortcuts", "label_rates"],
                 name="check_kept_pairs",
             ),
