@@ -38,6 +38,11 @@ def coloured(text: str, claims: Sequence[Mapping[str, Any]]) -> str:
     return "".join(parts)
 
 
+def coloured_whole(text: str, verdict: str, probability: float) -> str:
+    """``text`` marked as the one claim that it is, such as the answer to a question about a single claim."""
+    return _marked(escape(text), [(verdict, f"{verdict}, p = {probability:.2f}")])
+
+
 def _marked(words: str, found: Sequence[tuple[str, str]]) -> str:
     verdict = min((verdict for verdict, _ in found), key=WORST_FIRST.index)
     title = escape("\n".join(dict.fromkeys(told for _, told in found)))

@@ -10,8 +10,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from vlrm.images import open_image, relative_path
-from vlrm.schema import Evidence, SeenObject, clear, seen_objects
-from vlrm.viewing.claims import coloured
+from vlrm.schema import QUESTION, Evidence, SeenObject, clear, seen_objects
+from vlrm.viewing.claims import coloured, coloured_whole
 from vlrm.viewing.pictures import legend, with_boxes
 
 if TYPE_CHECKING:
@@ -76,7 +76,12 @@ class PairCards:
         name = pair[f"{side}_id"]
         said = "".join(f"<li>{escape(row['text'])}{_refused(row)}</li>" for row in self.critiques[name])
         told = f'<ul style="font-size:.8em;opacity:.8;margin:.2em 0">{said}</ul>' if said else ""
-        return f"<p style='margin:.6em 0 0'><i>{heading}</i><br>{coloured(pair[side], self.claims[name])}</p>{told}"
+        if pair["source"] == QUESTION:
+            decided = ("supported", pair["q_plus"]) if side == "chosen" else ("contradicted", pair["q_minus"])
+            answer = coloured_whole(pair[side], *decided)
+        else:
+            answer = coloured(pair[side], self.claims[name])
+        return f"<p style='margin:.6em 0 0'><i>{heading}</i><br>{answer}</p>{told}"
 
 
 def _refused(critique: Mapping[str, Any]) -> str:
