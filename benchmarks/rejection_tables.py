@@ -62,7 +62,9 @@ def by_round(result: dict[str, Any]) -> str:
 
 def by_words(result: dict[str, Any]) -> str:
     """What each round's own check finds: the mean over seeds."""
-    found = result["shortcuts_by_round"]
+    found = result.get("shortcuts_by_round")
+    if not found:
+        return ""
     rows = [[title, *(f"{100 * one:.1f}" for one in found[name])] for name, title in BLIND.items() if name in found]
     return table(["% ordered rightly", *(f"round {n + 1}" for n in range(len(next(iter(found.values())))))], rows)
 
