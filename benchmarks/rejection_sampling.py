@@ -79,10 +79,17 @@ def judged_rounds(line: Path, rounds: int) -> list[pl.DataFrame]:
 
 def clustered(rounds: list[pl.DataFrame]) -> list[pl.DataFrame]:
     """The rounds' tables, each with the image clusters of its rows as ``cluster``; no two rounds share an image."""
-    return [
-        table.with_columns(pl.Series("cluster", image_clusters(table) + 1_000_000 * number, dtype=pl.Int64))
-        for number, table in enumerate(rounds)
-    ]
+    found, known = [], 0
+    for table in rounds:
+        numbers = image_clusters(table) + known
+        known = int(numbers.max(initial=known - 1)) + 1
+        found.append(table.with_columns(pl.Series("cluster", numbers)))
+    return found
+
+
+def together(rounds: list[list[pl.DataFrame]]) -> list[list[pl.DataFrame]]:
+    """Each seed's rounds as one table, for figures of all rounds."""
+    return [[pl.concat(tables)] for tables in rounds]
 
 
 def self_labelled_rounds(line: Path) -> list[pl.DataFrame]:
@@ -158,7 +165,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     alone = [self_labelled_rounds(line) for line in seeds]
     everything = [pl.concat(rounds) for rounds in chosen]
     accuracy = over(chosen, lambda t: strictly(t["right"]))
-    whole = [[pl.concat(rounds)] for rounds in chosen]
+    whole = together(chosen)
     hard = [[t.filter(pl.col("reward_margin") < 0) for t in rounds] for rounds in whole]
     shares = shortcut_figures(arguments, everything)
     words = [shares[name] for name in ("text_only_reward", "text_only_classifier")]
@@ -168,9 +175,9 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "kept_accuracy_by_round": accuracy,
         # Of pairs of answers: claim questions are offered only where the evidence is sure.
-        "kept_share": over([[pl.concat(rounds)] for rounds in answers], share_kept)[0],
+        "kept_share": over(together(answers), share_kept)[0],
         "kept_share_by_round": over(answers, share_kept),
-        "kept_share_with_questions": over([[pl.concat(rounds)] for rounds in judged], share_kept)[0],
+        "kept_share_with_questions": over(together(judged), share_kept)[0],
         "by_source": by_source(pl.concat([table for rounds in judged for table in rounds])),
         "candidates_share": over(whole, lambda t: (t["source"] == "candidates").cast(pl.Float64).to_numpy())[0],
         "quad_share": over(whole, lambda t: in_quads(t).cast(pl.Float64).to_numpy())[0],

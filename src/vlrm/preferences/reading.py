@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from vlrm.claims.table import evidence_by_image
 from vlrm.critiques.grammar import say
 from vlrm.preferences.pair import Critique, JudgedClaim, Preference, Side
+from vlrm.rejection_sampling.claim_questions import decided
 from vlrm.schema import QUESTION, claim_from_json
 
 if TYPE_CHECKING:
@@ -84,8 +85,7 @@ def _answered(row: Mapping[str, Any], which: str, seen: Sequence[Evidence]) -> J
         if one.kind == "object" and re.search(rf"\b{re.escape(one.label)}\b", row["question"])
     }
     behind = tuple(one for one in seen if one.evidence_id in asked or one.target in asked)
-    verdict, probability = ("supported", row["q_plus"]) if which == "chosen" else ("contradicted", row["q_minus"])
-    return JudgedClaim(row[which], row["kind"], 0, len(row[which]), verdict, probability, behind)
+    return JudgedClaim(row[which], row["kind"], 0, len(row[which]), *decided(row, which), behind)
 
 
 def _where(paths: Sequence[Path], column: str, values: Iterable[str]) -> pa.Table:

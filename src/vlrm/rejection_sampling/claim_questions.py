@@ -128,6 +128,11 @@ class ClaimQuestions:
         return min((self.reliability.verify(claim, seen).probability for claim in asked.claims), default=0.5)
 
 
+def decided(pair: Mapping[str, Any], side: str) -> tuple[str, float]:
+    """Verdict of the evidence on an answer to a claim question, which is one claim, and how probable the claim is."""
+    return ("supported", pair["q_plus"]) if side == "chosen" else ("contradicted", pair["q_minus"])
+
+
 def _both(asked: _Asked, there: tuple[str, float], absent: tuple[str, float]) -> list[dict[str, Any]]:
     """The question's two pairs: on one image yes over no, on the other no over yes."""
     quad = f"{asked.thing}? {there[0][:12]} {absent[0][:12]}"

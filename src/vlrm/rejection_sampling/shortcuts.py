@@ -26,6 +26,7 @@ BLIND = (0.45, 0.55)
 QUADS = 0.5
 """The share of kept pairs that should be of a quad, whose two images turn the preference round."""
 
+# What tells, and of which pairs: words of a warning.
 SHORTCUTS = {
     "text_only": ("their words alone", "kept pairs"),
     "shorter": ("their length alone", "kept pairs"),
@@ -47,12 +48,14 @@ class Shortcuts(BaseModel):
     text_only_answers: Figure | None
     """``text_only`` on whole answers; None without claim questions beside them, which are balanced as they are made."""
     shorter_answers: Figure | None
+    """``shorter`` on whole answers, likewise."""
     quad_share: float
     """Pairs that are kept together with their quad's other one; an edit without another image is in none."""
     candidates_share: float
     wrong_before_share: float | None
     """Pairs that the reward model before had the other way round; None without one."""
     wrong_before_answers: float | None
+    """The same among pairs of whole answers."""
     effective_pairs: float
     """(sum of weights) squared over the sum of their squares: how many pairs of equal weight these are worth."""
     kinds: dict[str, int]

@@ -10,6 +10,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from vlrm.images import open_image, relative_path
+from vlrm.rejection_sampling.claim_questions import decided
 from vlrm.schema import QUESTION, Evidence, SeenObject, clear, seen_objects
 from vlrm.viewing.claims import coloured, coloured_whole
 from vlrm.viewing.pictures import legend, with_boxes
@@ -77,8 +78,7 @@ class PairCards:
         said = "".join(f"<li>{escape(row['text'])}{_refused(row)}</li>" for row in self.critiques[name])
         told = f'<ul style="font-size:.8em;opacity:.8;margin:.2em 0">{said}</ul>' if said else ""
         if pair["source"] == QUESTION:
-            decided = ("supported", pair["q_plus"]) if side == "chosen" else ("contradicted", pair["q_minus"])
-            answer = coloured_whole(pair[side], *decided)
+            answer = coloured_whole(pair[side], *decided(pair, side))
         else:
             answer = coloured(pair[side], self.claims[name])
         return f"<p style='margin:.6em 0 0'><i>{heading}</i><br>{answer}</p>{told}"

@@ -118,8 +118,13 @@ def measure_critiques(
     """How good this round's critiques are: given the evidence, learned from, and read by the reward model."""
     claims = pa.concat_tables([candidate_claims, edit_claims])
     judged = judge_responses(claims, scenes_by_image(scenes, quad_scenes))
+    # With the round's own images: one that was found for a quad, and is asked about itself, was not rendered for it.
+    linked = pa.concat_tables(
+        [edits.select(["image_sha256", "quad_id"]), candidate_claims.select(["image_sha256"])],
+        promote_options="default",
+    )
     of = partial(
-        quality, judged=judged, evidence=objects_by_image(evidence), linked=edits,
+        quality, judged=judged, evidence=objects_by_image(evidence), linked=linked,
         count_tokens=token_counter(policy.base), seed=seed,
     )  # fmt: skip
     learned = critiques.filter(pc.is_in(critiques["critique_id"], targets["critique_id"].combine_chunks()))
